@@ -1,0 +1,6 @@
+//! Plain types of the OCI specifications and of Docker's image archives; no IO.
+//!
+//! What two rooms of the house must share is a value in here.
+
+pub mod runtime;
+pub mod rootfs;

@@ -1,0 +1,12 @@
+//! The only unsafe code and raw system calls of the project, and every path operation under a
+//! container's or layer's root.
+//!
+//! Thin typed calls: borrowed descriptors in, owned descriptors out. Each sequence cites the man
+//! page, kernel version or CVE that is its reason.
+
+mod error;
+pub mod dir;
+pub mod fs;
+
+pub use dir::Dir;
+pub use error::{Context, Error, Result};

@@ -1,0 +1,2 @@
+//! Glue in Rust.
+fn main() {}
