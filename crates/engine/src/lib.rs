@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The verbs of the engine: plain requests in, plain results out.
+
+pub mod request;

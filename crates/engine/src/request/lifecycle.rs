@@ -1,0 +1,167 @@
+//! Requests about containers that exist.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConsoleSize, DetachKeys, EnvVar, Signal, Streams};
+
+/// `start`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StartRequest {
+    /// Names or ids; exactly one where something is attached.
+    pub containers: Vec<String>,
+    /// Show what it prints, pass signals on, and end with its exit code.
+    pub attach: bool,
+    /// Connect standard input.
+    pub interactive: bool,
+    pub detach_keys: Option<DetachKeys>,
+    pub sig_proxy: bool,
+}
+
+/// How long to wait for a process to end before it is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Timeout {
+    /// Never kill.
+    Never,
+    After(Duration),
+}
+
+/// `stop`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopRequest {
+    pub containers: Vec<String>,
+    /// The container's own stop signal otherwise.
+    pub signal: Option<Signal>,
+    /// The container's own time otherwise.
+    pub timeout: Option<Timeout>,
+}
+
+/// `kill`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KillRequest {
+    pub containers: Vec<String>,
+    pub signal: Signal,
+}
+
+/// `rm`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveRequest {
+    pub containers: Vec<String>,
+    /// Kill it first where it runs; do not complain where it is missing.
+    pub force: bool,
+    /// Remove its anonymous volumes too.
+    pub volumes: bool,
+}
+
+/// `wait`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitRequest {
+    pub containers: Vec<String>,
+}
+
+/// `exec`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecRequest {
+    pub container: String,
+    /// Program and arguments, at least the program.
+    pub command: Vec<String>,
+    pub env: Vec<EnvVar>,
+    pub workdir: Option<PathBuf>,
+    pub user: Option<String>,
+    pub tty: bool,
+    pub attach: Streams,
+    pub detach: bool,
+    pub detach_keys: Option<DetachKeys>,
+    pub privileged: bool,
+    pub console_size: Option<ConsoleSize>,
+}
+
+/// `logs`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogsRequest {
+    pub container: String,
+    pub follow: bool,
+    pub tail: Tail,
+    /// Nanoseconds since 1970.
+    pub since: Option<i128>,
+    pub until: Option<i128>,
+    pub timestamps: bool,
+    /// Show the labels and variables that the log driver was told to keep.
+    pub details: bool,
+}
+
+/// How much of a log is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tail {
+    #[default]
+    All,
+    Lines(usize),
+}
+
+/// `inspect`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InspectRequest {
+    pub objects: Vec<String>,
+    pub kind: InspectKind,
+    /// Measure the writable layer and the whole root file system.
+    pub size: bool,
+}
+
+/// Which objects a name may mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InspectKind {
+    /// A container, an image otherwise.
+    #[default]
+    Any,
+    Container,
+    Image,
+}
+
+/// `ps`
+///
+/// Filters of different kinds must all hold, of one kind any; labels must all hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PsRequest {
+    /// Stopped ones too.
+    pub all: bool,
+    /// The newest so many, of any state.
+    pub last: Option<usize>,
+    /// Measure their writable layers.
+    pub size: bool,
+    /// Beginnings of ids.
+    pub ids: Vec<String>,
+    /// Parts of names; an engine may read them as regular expressions.
+    pub names: Vec<String>,
+    pub labels: Vec<LabelFilter>,
+    pub states: Vec<StateFilter>,
+    pub exited: Vec<ExitedFilter>,
+    /// Image references or ids that a container was made from, directly or through layers.
+    pub ancestors: Vec<String>,
+    /// Made before, after this container.
+    pub before: Option<String>,
+    pub since: Option<String>,
+}
+
+/// A label that must be there, perhaps with this value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelFilter {
+    pub key: String,
+    pub value: Option<String>,
+}
+
+/// An exit code to look for.
+pub type ExitedFilter = i32;
+
+/// The states that `ps` can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateFilter {
+    Created,
+    Restarting,
+    Running,
+    Removing,
+    Paused,
+    Exited,
+    Dead,
+}

@@ -1,0 +1,42 @@
+//! What callers ask of the engine and what it answers, as plain data.
+//!
+//! The faces (command line, HTTP) parse and check their own words and fill these in; the engine
+//! reads them as meant and never sees a flag. Sizes are bytes, times are seconds since 1970,
+//! identifiers of containers and images are what the user typed unless said otherwise.
+
+mod container;
+mod image;
+mod lifecycle;
+mod mount;
+mod namespace;
+mod process;
+mod resources;
+mod security;
+mod signal;
+mod system;
+pub mod view;
+
+pub use container::{
+    ContainerRequest, Entrypoint, EnvVar, Isolation, LogDriver, Platform, PullPolicy, RestartPolicy,
+    RunRequest,
+};
+pub use image::{
+    Digest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportChange, ImportRequest, LoadRequest,
+    RemoveImagesRequest, TagRequest,
+};
+pub use lifecycle::{
+    ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter, LogsRequest, PsRequest,
+    RemoveRequest, StartRequest, StateFilter, StopRequest, Tail, Timeout, WaitRequest,
+};
+pub use mount::{
+    BindMount, IdMap, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount, TmpfsSize,
+};
+pub use namespace::{CgroupMode, IpcMode, Namespaces, NetworkMode, PidMode, UserMode, UtsMode};
+pub use process::{ConsoleSize, DetachKeys, Streams};
+pub use resources::{
+    BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceMapping, DeviceRate, DeviceRule, DeviceWeight, Limit,
+    Memory, Resources, Ulimit,
+};
+pub use security::{Capability, Seccomp, Security, Unmask};
+pub use signal::{Signal, UnknownSignal};
+pub use system::{AuditRequest, InfoRequest};

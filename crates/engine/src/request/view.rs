@@ -1,0 +1,162 @@
+//! What the engine shows: rows of lists and summaries, not yet text.
+
+use std::collections::BTreeMap;
+
+use super::Digest;
+
+/// One line of `ps`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerRow {
+    /// All 64 digits.
+    pub id: String,
+    pub names: Vec<String>,
+    /// The reference it was made from, as typed; the image's id where that name has moved on.
+    pub image: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Seconds since 1970.
+    pub created: i64,
+    pub state: ContainerState,
+    pub labels: BTreeMap<String, String>,
+    /// Sources or names of what is mounted.
+    pub mounts: Vec<String>,
+    pub networks: Vec<String>,
+    /// As shown, like `0.0.0.0:80->80/tcp`.
+    pub ports: String,
+    pub size: Option<ContainerSize>,
+}
+
+/// Disk use of a container in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContainerSize {
+    /// Its writable layer.
+    pub writable: u64,
+    /// With its image.
+    pub total: u64,
+}
+
+/// Where a container is in its life; times in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerState {
+    Created,
+    Running { since: i64 },
+    Paused { since: i64 },
+    Restarting { code: i32, since: i64 },
+    Removing,
+    Exited { code: i32, at: i64 },
+    Dead,
+}
+
+impl ContainerState {
+    /// Returns the one word of the state.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running { .. } => "running",
+            Self::Paused { .. } => "paused",
+            Self::Restarting { .. } => "restarting",
+            Self::Removing => "removing",
+            Self::Exited { .. } => "exited",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// One line of `images`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRow {
+    /// With its algorithm: `sha256:…`.
+    pub id: Digest,
+    pub repository: Option<String>,
+    pub tag: Option<String>,
+    pub digest: Option<Digest>,
+    /// Seconds since 1970; absent where the image does not say.
+    pub created: Option<i64>,
+    pub size: u64,
+}
+
+/// One line of `history`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// Known of the topmost line only, as a rule.
+    pub id: Option<Digest>,
+    pub created: Option<i64>,
+    pub created_by: String,
+    pub size: u64,
+    pub comment: String,
+    pub tags: Vec<String>,
+}
+
+/// What `version` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionView {
+    pub version: String,
+    pub os: String,
+    pub architecture: String,
+    pub kernel: String,
+    pub commit: Option<String>,
+    /// Version of the OCI runtime specification.
+    pub runtime_spec: String,
+}
+
+/// What `info` shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InfoView {
+    pub containers_running: usize,
+    pub containers_paused: usize,
+    pub containers_stopped: usize,
+    pub images: usize,
+    pub version: String,
+    /// `overlay`
+    pub storage_driver: String,
+    /// File system that holds the layers.
+    pub backing_filesystem: String,
+    /// `1`, `2` or `hybrid`.
+    pub cgroup_version: String,
+    /// `seccomp`, `apparmor`, `userns`.
+    pub security_options: Vec<String>,
+    pub kernel: String,
+    pub operating_system: String,
+    pub architecture: String,
+    pub cpus: usize,
+    pub memory_bytes: u64,
+    /// Host name of the machine.
+    pub name: String,
+    pub root: String,
+    pub run_root: String,
+    pub warnings: Vec<String>,
+}
+
+/// One line of `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoctorRow {
+    /// What was looked at: `overlay in a user namespace`.
+    pub check: String,
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+    /// What to do, where something is to be done.
+    pub remedy: Option<String>,
+}
+
+/// The answer of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Fine,
+    /// Works, with something less.
+    Lacking,
+    /// Containers cannot run.
+    Broken,
+}
+
+/// Something that belongs to nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// `process`, `mount`, `cgroup`, `file`, `lock`, `id range`.
+    pub kind: String,
+    /// Which one.
+    pub object: String,
+    /// Why it counts as orphaned.
+    pub reason: String,
+    pub repaired: bool,
+}
