@@ -4,9 +4,17 @@
 //! Thin typed calls: borrowed descriptors in, owned descriptors out. Each sequence cites the man
 //! page, kernel version or CVE that is its reason.
 
+#![allow(unsafe_code)]
+
+pub mod bpf;
+pub mod credentials;
 mod error;
 pub mod dir;
 pub mod fs;
+pub mod loopback;
+pub mod mount;
+pub mod process;
+pub mod terminal;
 
 pub use dir::Dir;
 pub use error::{Context, Error, Result};
