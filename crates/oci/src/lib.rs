@@ -2,5 +2,6 @@
 //!
 //! What two rooms of the house must share is a value in here.
 
-pub mod runtime;
+pub mod class;
 pub mod rootfs;
+pub mod runtime;
