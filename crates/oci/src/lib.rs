@@ -3,5 +3,8 @@
 //! What two rooms of the house must share is a value in here.
 
 pub mod class;
+pub mod digest;
+pub mod image;
+pub mod reference;
 pub mod rootfs;
 pub mod runtime;
