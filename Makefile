@@ -1,0 +1,33 @@
+# Short names for the few commands a person needs; the work is done by cargo and `cargo xtask`.
+SHELL := /bin/sh
+PREPARE := set -e; . xtask/prepare.sh; prepare
+RELEASE := cargo build --release --package coracle
+
+.PHONY: build demo test soak fuzz bench
+
+build: ## One static binary.
+	@$(PREPARE) build; $(RELEASE); echo "built $$CORACLE_BIN"
+
+demo: ## Shows what isolation means, then cleans up.
+	@$(PREPARE) build; $(RELEASE); \
+	BUSYBOX_TAR=$$(cargo xtask images busybox)/busybox.tar sh demo/isolation.sh
+
+test: ## Everything that must hold before a commit.
+	@$(PREPARE) test; \
+	cargo fmt --all --check; \
+	cargo clippy --workspace --all-targets -- -D warnings; \
+	$(RELEASE); \
+	cargo xtask images; \
+	run_tests; \
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+soak: ## The looped tests: starts, kills and races for a long time.
+	@$(PREPARE) test; $(RELEASE); cargo xtask images; \
+	CORACLE_SOAK=1 NEXTEST_PROFILE=soak run_tests --release
+
+fuzz: ## Every property test with many more cases.
+	@$(PREPARE) test; $(RELEASE); cargo xtask images; \
+	PROPTEST_CASES=$${PROPTEST_CASES:-100000} NEXTEST_PROFILE=soak run_tests --release
+
+bench: ## Start latency beside the floor, runc, crun and docker.
+	@$(PREPARE) build; $(RELEASE); cargo run --quiet --release --package xtask -- bench start

@@ -1,0 +1,68 @@
+# Sourced by the Makefile: makes a bare Debian able to build (`prepare build`) and to test
+# (`prepare test`) the project, and exports the target to build for and the binary to test.
+# Installs only what is missing.
+
+note() { printf 'note: %s\n' "$*" >&2; }
+
+# Installs a Debian package if its command (or file) is not there.
+need() {
+    if [ "${1#/}" != "$1" ]; then [ -e "$1" ] && return 0; else command -v "$1" >/dev/null 2>&1 && return 0; fi
+    shift
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        note "missing: $*; as root, run: apt-get install $*"
+        return 1
+    fi
+    note "installing $* from Debian"
+    [ -n "${apt_updated:-}" ] || { apt-get update -qq >&2 && apt_updated=yes; }
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+# Exports CARGO_BUILD_TARGET: musl where it can be had, else static glibc.
+choose_target() {
+    [ -n "${CARGO_BUILD_TARGET:-}" ] && return 0
+    machine=$(uname -m)
+    CARGO_BUILD_TARGET=$machine-unknown-linux-musl
+    if ! [ -d "$(rustc --print target-libdir --target "$CARGO_BUILD_TARGET" 2>/dev/null)" ]; then
+        rustup target add "$CARGO_BUILD_TARGET" >&2 || {
+            note "no Rust target $CARGO_BUILD_TARGET: linking statically with glibc instead (starts more slowly)"
+            CARGO_BUILD_TARGET=$machine-unknown-linux-gnu
+        }
+    fi
+    export CARGO_BUILD_TARGET
+}
+
+# Exports CORACLE_BIN: the release binary for that target, where cargo will put it.
+choose_binary() {
+    target_dir=${CARGO_TARGET_DIR:-target}
+    case $target_dir in /*) ;; *) target_dir=$(pwd)/$target_dir ;; esac
+    CORACLE_BIN=$target_dir/$CARGO_BUILD_TARGET/release/coracle
+    export CORACLE_BIN
+}
+
+prepare() {
+    command -v cargo >/dev/null 2>&1 || { [ -r "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"; }
+    command -v cargo >/dev/null 2>&1 || { note "no cargo: install Rust first, see https://rustup.rs"; return 1; }
+    need cc gcc libc6-dev || return 1
+    choose_target
+    choose_binary
+    case $CARGO_BUILD_TARGET in *-musl) need musl-gcc musl-tools || return 1 ;; esac
+    [ "$1" = build ] && return 0
+
+    need git git || return 1
+    cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt >&2 || return 1
+    cargo clippy --version >/dev/null 2>&1 || rustup component add clippy >&2 || return 1
+    need mmdebstrap mmdebstrap || return 1
+    # One process per test: tests that unshare namespaces rely on it.
+    cargo nextest --version >/dev/null 2>&1 ||
+        CARGO_BUILD_TARGET="$(rustc -vV | sed -n 's/^host: //p')" cargo install --locked cargo-nextest --version 0.9.143 >&2 ||
+        note "no cargo-nextest: falling back to cargo test"
+}
+
+# Runs the tests of the workspace, one process a test where nextest is to be had.
+run_tests() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --workspace --no-fail-fast "$@"
+    else
+        cargo test --workspace --no-fail-fast "$@" -- --test-threads=2
+    fi
+}
