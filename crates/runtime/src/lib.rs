@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The container runtime: OCI spec → plan (pure) → builder and init apply its steps; exec; states.
+//!
+//! The central value is the [`Plan`]: everything that happens between clone and exec, decided
+//! beforehand, printable and tested without a kernel. [`create`] starts the two processes that
+//! apply it.
+
+mod build;
+mod create;
+mod error;
+mod exec;
+mod init;
+mod options;
+mod plan;
+mod report;
+mod scheduler;
+pub mod step;
+
+pub use create::{Console, CreateInput, Created, Parent, create, start_through};
+pub use error::{Error, Failure, FailureKind, Result};
+pub use exec::{ExecInput, ExecTarget, Executed, exec};
+pub use init::Gate;
+pub use plan::{PlanInput, plan};
+pub use step::Plan;

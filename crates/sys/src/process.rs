@@ -269,6 +269,22 @@ pub fn close_from(first: RawFd) -> Result<()> {
     Ok(())
 }
 
+/// Closes every descriptor above stdio but the given ones: locks and pipe ends of the parent must
+/// not live on in a child.
+pub fn close_all_but(keep: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut numbers: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    numbers.sort_unstable();
+    let mut first = 3;
+    for number in numbers.into_iter().filter(|number| *number >= 3) {
+        if number > first {
+            // SAFETY: the child owns its table and uses only what it keeps.
+            unsafe { libc::syscall(libc::SYS_close_range, first, number - 1, 0) };
+        }
+        first = number + 1;
+    }
+    close_from(first as RawFd)
+}
+
 /// Marks all descriptors from `first` on close-on-exec (close_range(2) `CLOSE_RANGE_CLOEXEC`,
 /// Linux 5.11; CVE-2024-21626: no descriptor leaks into the container).
 pub fn cloexec_from(first: RawFd) -> Result<()> {
@@ -462,4 +478,59 @@ pub fn rlimit(pid: Pid, resource: u32) -> io::Result<(u64, u64)> {
     // SAFETY: `limit` is a valid out pointer.
     let code = unsafe { libc::prlimit(pid, resource as _, std::ptr::null(), &raw mut limit) };
     if code < 0 { Err(io::Error::last_os_error()) } else { Ok((limit.rlim_cur, limit.rlim_max)) }
+}
+
+/// Sets the execution domain (personality(2)).
+pub fn set_personality(domain: u64) -> Result<()> {
+    // SAFETY: an integer only.
+    if unsafe { libc::personality(domain as libc::c_ulong) } < 0 {
+        return Err(io::Error::last_os_error()).context(|| "cannot set the personality".into());
+    }
+    Ok(())
+}
+
+/// Sets the IO priority of this process (ioprio_set(2)).
+pub fn set_io_priority(class: u32, priority: u32) -> Result<()> {
+    const WHO_PROCESS: i32 = 1;
+    // SAFETY: integers only.
+    let code = unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, (class << 13) | priority) };
+    if code < 0 {
+        return Err(io::Error::last_os_error()).context(|| "cannot set the IO priority".into());
+    }
+    Ok(())
+}
+
+/// `struct sched_attr` of sched_setattr(2).
+#[repr(C)]
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SchedulerAttributes {
+    pub size: u32,
+    pub policy: u32,
+    pub flags: u64,
+    pub nice: i32,
+    pub priority: u32,
+    pub runtime: u64,
+    pub deadline: u64,
+    pub period: u64,
+    pub util_min: u32,
+    pub util_max: u32,
+}
+
+/// Sets scheduling policy and parameters of this process (sched_setattr(2)).
+pub fn set_scheduler(mut attributes: SchedulerAttributes) -> Result<()> {
+    attributes.size = size_of::<SchedulerAttributes>() as u32;
+    // SAFETY: a sched_attr with its size.
+    if unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) } < 0 {
+        return Err(io::Error::last_os_error()).context(|| "cannot set the scheduler".into());
+    }
+    Ok(())
+}
+
+/// Closes one descriptor of a forked child that the parent goes on to own in its own table.
+pub fn close_one(fd: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: called in a child that leaves by exit_now and never drops the borrowed owner.
+    if unsafe { libc::close(fd.as_raw_fd()) } < 0 {
+        return Err(io::Error::last_os_error()).context(|| "cannot close a descriptor".into());
+    }
+    Ok(())
 }

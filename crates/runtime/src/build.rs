@@ -1,0 +1,378 @@
+//! The builder: mounts a container's file system from outside its user namespace.
+//!
+//! It is a short-lived process with the host's credentials in a mount namespace of its own, which
+//! the host's user namespace owns. Init is born in there, and afterwards copies the finished tree
+//! into a namespace of its own user namespace; the kernel then locks every mount (see
+//! mount_namespaces(7)), so masks cannot be taken away from inside, whatever capabilities are granted.
+//!
+//! ```text
+//!   creator ── clone(NEWNS) ──> builder ── clone(NEWUSER|NEWPID|NEWNET|…) ──> init
+//!                                 │ writes id maps, joins init's namespaces      │ session, hostname, lo
+//!                                 │ overlay, /proc, /dev, binds, masks           │
+//!                                 │ pivot_root                                   │
+//!                                 └── one byte "go" ───────────────────────────> │ locks mounts, drops
+//!                                     exit                                       │ privileges, execs
+//! ```
+
+mod idmap;
+mod mounts;
+mod rootfs;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use sys::mount::{self, Change, Parameter};
+use sys::process::{self, Child, NEWCGROUP, NEWIPC, NEWNET, NEWPID, NEWUSER, NEWUTS};
+use sys::{Context, Dir};
+
+use crate::error::Failure;
+use crate::step::{BuildStep, DeviceKind, MountStep, Plan, Source};
+
+type Outcome<T> = Result<T, Failure>;
+
+/// What the builder works with.
+pub(crate) struct Builder<'a> {
+    plan: &'a Plan,
+    /// An empty directory of the host on which the root is attached inside the private namespace.
+    staging: &'a Path,
+    console: Option<&'a crate::Console>,
+    group: Option<&'a cgroup::Group>,
+    pids_limit: Option<i64>,
+    /// Detached clones of all bind sources, opened before the namespace turned into a slave, by step.
+    sources: Vec<(usize, OwnedFd)>,
+    user_namespace: Option<OwnedFd>,
+    /// The kernel's own procfs of the container, out of reach of any path (CVE-2025-52881).
+    proc: Option<OwnedFd>,
+    root: Option<Dir>,
+    /// An empty read-only directory, for masks.
+    empty: Option<OwnedFd>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What the caller hands to the builder besides the plan.
+pub(crate) struct BuildInput<'a> {
+    pub(crate) staging: &'a Path,
+    pub(crate) console: Option<&'a crate::Console>,
+    pub(crate) group: Option<&'a cgroup::Group>,
+    pub(crate) pids_limit: Option<i64>,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(plan: &'a Plan, input: &BuildInput<'a>) -> Self {
+        Self {
+            plan,
+            staging: input.staging,
+            console: input.console,
+            group: input.group,
+            pids_limit: input.pids_limit,
+            sources: Vec::new(),
+            user_namespace: None,
+            proc: None,
+            root: None,
+            empty: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Opens bind sources while the mounts are still peers of the host's, so that a bind may keep
+    /// shared propagation, then cuts the namespace off.
+    pub(crate) fn separate(&mut self) -> Outcome<()> {
+        for (index, step) in self.plan.build.iter().enumerate() {
+            let BuildStep::Mount(MountStep { source: Source::Bind { path, recursive }, destination, .. }) =
+                step
+            else {
+                continue;
+            };
+            let tree = mount::clone_host_tree(path, *recursive).map_err(|error| {
+                let what = format!("cannot mount `{}` at `{}`", path.display(), destination.display());
+                Failure { what, ..Failure::from(error) }
+            })?;
+            self.sources.push((index, tree));
+        }
+        mount::set_propagation_recursive(Path::new("/"), mount::SLAVE)?;
+        Ok(())
+    }
+
+    /// Gives init its id maps and enters the namespaces whose file systems are mounted.
+    pub(crate) fn adopt(&mut self, init: &Child) -> Outcome<()> {
+        let plan = self.plan;
+        if plan.new_namespaces & NEWUSER != 0 {
+            idmap::write_maps(init.pid, &plan.uid_map, &plan.gid_map)?;
+        }
+        if plan.own_user_namespace {
+            let path = format!("/proc/{}/ns/user", init.pid);
+            let fd = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .on_path("open", Path::new(&path))?;
+            self.user_namespace = Some(fd);
+        }
+        self.limit_init(init)?;
+        let joined: u64 = plan.join.iter().map(|(flag, _)| flag).sum();
+        let enter = (plan.new_namespaces | joined) & (NEWPID | NEWNET | NEWIPC | NEWUTS | NEWCGROUP);
+        if enter != 0 {
+            process::join_namespaces(init.pidfd.as_fd(), enter)?;
+        }
+        process::keep_capabilities_across_fsuid()?;
+        rustix::process::umask(Mode::empty());
+        Ok(())
+    }
+
+    /// Sets what only the host's credentials may set.
+    fn limit_init(&mut self, init: &Child) -> Outcome<()> {
+        for step in &self.plan.build {
+            match step {
+                BuildStep::Rlimit { resource, soft, hard } => {
+                    self.set_rlimit(init.pid, *resource, *soft, *hard)?
+                }
+                BuildStep::OomScoreAdj { value } => {
+                    let path = format!("/proc/{}/oom_score_adj", init.pid);
+                    if let Err(error) = sys::fs::write(&path, value.to_string()) {
+                        if error.errno() != Some(rustix::io::Errno::ACCESS) {
+                            return Err(Failure::from(error).during("cannot set the OOM score"));
+                        }
+                        self.warnings.push(format!(
+                            "the OOM score adjustment {value} was not set: lowering it needs CAP_SYS_RESOURCE"
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn set_rlimit(&mut self, pid: process::Pid, resource: u32, soft: u64, hard: u64) -> Outcome<()> {
+        let Err(error) = process::set_rlimit(pid, resource, soft, hard) else { return Ok(()) };
+        if error.raw_os_error() != Some(libc::EPERM) {
+            return Err(Failure {
+                errno: error.raw_os_error(),
+                ..Failure::refused(format!("cannot set resource limit {resource} to {soft}:{hard}"))
+            });
+        }
+        // Without CAP_SYS_RESOURCE the hard limit cannot rise: give what the machine allows and say so.
+        let (_, ceiling) = process::rlimit(pid, resource).map_err(|e| Failure {
+            errno: e.raw_os_error(),
+            ..Failure::refused("cannot read a resource limit")
+        })?;
+        let _ = process::set_rlimit(pid, resource, soft.min(ceiling), hard.min(ceiling));
+        self.warnings.push(format!(
+            "resource limit {resource} is {ceiling} and not {hard}: raising a hard limit needs CAP_SYS_RESOURCE"
+        ));
+        Ok(())
+    }
+
+    /// Applies the steps and makes the result the root of this namespace.
+    pub(crate) fn build(&mut self) -> Outcome<()> {
+        process::set_fs_ids(self.plan.root_uid, self.plan.root_gid)?;
+        for (index, step) in self.plan.build.iter().enumerate() {
+            self.apply(index, step)?;
+        }
+        let root = self.root()?.as_fd().try_clone_to_owned().context(|| "cannot keep the root".into())?;
+        mount::pivot_into(root.as_fd())?;
+        Ok(())
+    }
+
+    fn apply(&mut self, index: usize, step: &BuildStep) -> Outcome<()> {
+        match step {
+            BuildStep::Rootfs { rootfs } => self.mount_root(rootfs),
+            BuildStep::RootPropagation { propagation } => self.propagate_root(*propagation),
+            BuildStep::Mount(mount) => self.mount(index, mount),
+            BuildStep::Device { path, kind, major, minor, mode, uid, gid } => {
+                let device = rustix::fs::makedev(*major, *minor);
+                self.device(path, *kind, device, *mode, (*uid, *gid))
+            }
+            BuildStep::Symlink { path, target } => self.symlink(path, target),
+            BuildStep::Console => self.console(),
+            BuildStep::Sysctl { key, value } => self.sysctl(key, value),
+            BuildStep::Mask { path } => self.mask(path),
+            BuildStep::ReadOnly { path } => self.read_only(path),
+            BuildStep::RootReadOnly => self.root_read_only(),
+            BuildStep::PidsLimit => self.limit_pids(),
+            BuildStep::Rlimit { .. } | BuildStep::OomScoreAdj { .. } => Ok(()),
+        }
+    }
+
+    fn root(&self) -> Outcome<&Dir> {
+        self.root.as_ref().ok_or_else(|| Failure::refused("the root file system is not mounted yet"))
+    }
+
+    fn device(
+        &self,
+        path: &Path,
+        kind: DeviceKind,
+        device: u64,
+        mode: u32,
+        (uid, gid): (u32, u32),
+    ) -> Outcome<()> {
+        let root = self.root()?;
+        let file_type = match kind {
+            DeviceKind::Char => FileType::CharacterDevice,
+            DeviceKind::Block => FileType::BlockDevice,
+            DeviceKind::Fifo => FileType::Fifo,
+        };
+        if let Some(parent) = path.parent().filter(|p| *p != Path::new("/dev") && *p != Path::new("/")) {
+            root.mkdir_all(parent, 0o755)?;
+        }
+        match root.mknod(path, file_type, mode, device) {
+            Err(error) if error.errno() == Some(rustix::io::Errno::EXIST) => {
+                root.unlink(path)?;
+                root.mknod(path, file_type, mode, device)?;
+            }
+            other => other?,
+        }
+        if (uid, gid) != (0, 0) {
+            let plan = self.plan;
+            root.chown(path, inside(&plan.uid_map, uid, plan)?, inside(&plan.gid_map, gid, plan)?)?;
+        }
+        Ok(())
+    }
+
+    fn symlink(&self, path: &Path, target: &Path) -> Outcome<()> {
+        match self.root()?.symlink(target, path) {
+            Err(error) if error.errno() == Some(rustix::io::Errno::EXIST) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Binds the terminal on /dev/console, by its kernel handle (CVE-2025-52565).
+    fn console(&self) -> Outcome<()> {
+        let Some(console) = self.console else {
+            return Err(Failure::refused("the plan wants a terminal and none was given"));
+        };
+        let root = self.root()?;
+        let _ = root.unlink("/dev/console");
+        let target = root.create_file("/dev/console", 0o600)?;
+        let tree = mount::clone_fd(console.pty.terminal.as_fd(), false)?;
+        mount::attach(tree.as_fd(), target.as_fd())
+            .context(|| "cannot mount the terminal on /dev/console".into())?;
+        Ok(())
+    }
+
+    fn sysctl(&self, key: &str, value: &str) -> Outcome<()> {
+        let proc = self
+            .proc
+            .as_ref()
+            .ok_or_else(|| Failure::refused(format!("sysctl `{key}` needs a proc mount in the container")))?;
+        // The detached procfs of the container's own namespaces: nothing can be mounted over it.
+        let path = format!("sys/{key}");
+        let fd = rustix::fs::openat2(
+            proc,
+            path.as_str(),
+            OFlags::WRONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+            rustix::fs::ResolveFlags::BENEATH
+                | rustix::fs::ResolveFlags::NO_SYMLINKS
+                | rustix::fs::ResolveFlags::NO_XDEV,
+        )
+        .context(|| format!("cannot open sysctl `{key}`"))?;
+        rustix::io::write(&fd, value.as_bytes())
+            .context(|| format!("cannot set sysctl `{key}` to `{value}`"))?;
+        Ok(())
+    }
+
+    fn mask(&mut self, path: &Path) -> Outcome<()> {
+        let root = self.root()?;
+        let target = match root.open_path(path) {
+            Ok(target) => target,
+            // Nothing there to hide.
+            Err(error) if error.is_not_found() || error.errno() == Some(rustix::io::Errno::NOTDIR) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let stat = rustix::fs::fstat(&target).on_path("look at", path)?;
+        let cover = if FileType::from_raw_mode(stat.st_mode).is_dir() {
+            mount::clone_fd(self.empty_directory()?, false)?
+        } else {
+            self.null_device()?
+        };
+        mount::attach(cover.as_fd(), target.as_fd()).on_path("mask", path)?;
+        Ok(())
+    }
+
+    /// Returns a mount of /dev/null after checking that it is that device (CVE-2025-31133).
+    fn null_device(&self) -> Outcome<OwnedFd> {
+        let null = self.root()?.open_path_nofollow("/dev/null")?;
+        let stat = rustix::fs::fstat(&null).on_path("look at", Path::new("/dev/null"))?;
+        let is_null = FileType::from_raw_mode(stat.st_mode).is_char_device()
+            && stat.st_rdev == rustix::fs::makedev(1, 3);
+        if !is_null {
+            return Err(Failure::refused(
+                "`/dev/null` of the container is not the null device: refusing to mask with it",
+            ));
+        }
+        Ok(mount::clone_fd(null.as_fd(), false)?)
+    }
+
+    fn empty_directory(&mut self) -> Outcome<BorrowedFd<'_>> {
+        if self.empty.is_none() {
+            let parameters = [
+                Parameter::Text("size", "0".into()),
+                Parameter::Text("nr_inodes", "2".into()),
+                Parameter::Text("mode", "0755".into()),
+                Parameter::Text("uid", self.plan.root_uid.to_string()),
+                Parameter::Text("gid", self.plan.root_gid.to_string()),
+            ];
+            self.empty = Some(mount::create("tmpfs", &parameters, mount::Attr::MOUNT_ATTR_RDONLY)?);
+        }
+        self.empty.as_ref().map(AsFd::as_fd).ok_or_else(|| Failure::refused("no empty directory"))
+    }
+
+    fn read_only(&self, path: &Path) -> Outcome<()> {
+        let target = match self.root()?.open_path(path) {
+            Ok(target) => target,
+            Err(error) if error.is_not_found() || error.errno() == Some(rustix::io::Errno::NOTDIR) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let tree = mount::clone_fd(target.as_fd(), true)?;
+        let change = Change {
+            set: mount::Attr::MOUNT_ATTR_RDONLY.bits().into(),
+            recursive: true,
+            ..Change::default()
+        };
+        mount::set_attributes(tree.as_fd(), change).on_path("make read-only", path)?;
+        mount::attach(tree.as_fd(), target.as_fd()).on_path("make read-only", path)?;
+        Ok(())
+    }
+
+    fn root_read_only(&self) -> Outcome<()> {
+        let change = Change { set: mount::Attr::MOUNT_ATTR_RDONLY.bits().into(), ..Change::default() };
+        mount::set_attributes(self.root()?.as_fd(), change)
+            .context(|| "cannot make the root file system read-only".into())?;
+        Ok(())
+    }
+
+    fn propagate_root(&self, propagation: u64) -> Outcome<()> {
+        mount::set_attributes(self.root()?.as_fd(), Change { propagation, ..Change::default() })
+            .context(|| "cannot set the propagation of the root".into())?;
+        Ok(())
+    }
+
+    fn limit_pids(&mut self) -> Outcome<()> {
+        if let (Some(group), Some(limit)) = (self.group, self.pids_limit) {
+            let warnings = group.apply_pids(&oci::runtime::Pids { limit }).map_err(|error| {
+                Failure::refused(format!("cannot limit the number of processes: {error}"))
+            })?;
+            self.warnings.extend(warnings.iter().map(ToString::to_string));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the host's id of an id inside.
+fn inside(map: &[oci::runtime::IdMapping], id: u32, plan: &Plan) -> Outcome<u32> {
+    if !plan.own_user_namespace {
+        return Ok(id);
+    }
+    map.iter()
+        .find(|line| id >= line.container_id && id - line.container_id < line.size)
+        .map(|line| line.host_id + (id - line.container_id))
+        .ok_or_else(|| Failure::refused(format!("id {id} is outside the container's id range")))
+}
+
+/// Paths as the host names them, for messages.
+fn host_name(path: &Path) -> PathBuf {
+    path.to_path_buf()
+}

@@ -1,0 +1,217 @@
+//! The mounts inside the root: each is made detached and attached by descriptor.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::FileType;
+use sys::mount::{self, Attr, Change, Parameter};
+use sys::{Context, Dir};
+
+use super::{Builder, Outcome};
+use crate::error::Failure;
+use crate::step::{MountStep, Source};
+
+impl Builder<'_> {
+    /// Makes one mount and attaches it at its destination.
+    pub(super) fn mount(&mut self, index: usize, step: &MountStep) -> Outcome<()> {
+        if let Source::Cgroup = step.source {
+            return self.mount_cgroup(step);
+        }
+        let tree = self.detached(index, step)?;
+        let is_directory = is_directory(&tree, &step.destination)?;
+        let target = self.target(&step.destination, is_directory, &step.source)?;
+        mount::attach(tree.as_fd(), target.as_fd()).on_path("mount at", &step.destination)?;
+        Ok(())
+    }
+
+    /// Makes the mount without a place.
+    fn detached(&mut self, index: usize, step: &MountStep) -> Outcome<OwnedFd> {
+        let attributes = Attr::from_bits_truncate(step.set as u32);
+        let tree = match &step.source {
+            Source::Bind { .. } => return self.bind(index, step),
+            Source::Proc { options } => self.proc(options, attributes)?,
+            Source::Sysfs => mount::create("sysfs", &[], attributes)?,
+            Source::Mqueue => mount::create("mqueue", &[], attributes)?,
+            Source::Devpts => self.devpts()?,
+            Source::New { kind, source, options } => {
+                self.new_file_system(kind, source, options, attributes)?
+            }
+            Source::Cgroup => return Err(Failure::refused("cgroup mounts are made apart")),
+        };
+        if step.propagation != 0 {
+            let recursive = step.propagation_recursive;
+            mount::set_attributes(
+                tree.as_fd(),
+                Change { propagation: step.propagation, recursive, ..Change::default() },
+            )
+            .on_path("set the propagation of", &step.destination)?;
+        }
+        Ok(tree)
+    }
+
+    /// Mounts procfs of the container's pid namespace: a child born in there makes it, and its
+    /// descriptor appears in our table.
+    fn proc(&mut self, options: &[String], attributes: Attr) -> Outcome<OwnedFd> {
+        let parameters = parameters(options);
+        let proc = sys::process::in_child_namespace(|| mount::create("proc", &parameters, attributes))??;
+        let keep = proc.try_clone().context(|| "cannot keep procfs".into())?;
+        self.proc = Some(keep);
+        Ok(proc)
+    }
+
+    fn devpts(&self) -> Outcome<OwnedFd> {
+        if let Some(console) = self.console {
+            return Ok(console.devpts.mount.try_clone().context(|| "cannot use the terminals".into())?);
+        }
+        let tty = super::inside(&self.plan.gid_map, 5, self.plan).unwrap_or(self.plan.root_gid);
+        Ok(sys::terminal::Devpts::new(self.plan.root_uid, self.plan.root_gid, tty, None)?.mount)
+    }
+
+    fn new_file_system(
+        &self,
+        kind: &str,
+        source: &str,
+        options: &[String],
+        attributes: Attr,
+    ) -> Outcome<OwnedFd> {
+        let mut parameters = parameters(options);
+        parameters.push(Parameter::Text("source", source.to_owned()));
+        if kind == "tmpfs" {
+            // Owners are ids inside; the file system wants those of the host.
+            let mut ids = [("uid", self.plan.root_uid), ("gid", self.plan.root_gid)];
+            for (name, id) in &mut ids {
+                let map = if *name == "uid" { &self.plan.uid_map } else { &self.plan.gid_map };
+                let asked =
+                    options.iter().rev().find_map(|o| o.strip_prefix(*name)?.strip_prefix('=')?.parse().ok());
+                if let Some(asked) = asked {
+                    *id = super::inside(map, asked, self.plan)?;
+                }
+            }
+            parameters.retain(|p| !matches!(p, Parameter::Text("uid" | "gid", _)));
+            parameters.extend(ids.map(|(name, id)| Parameter::Text(name, id.to_string())));
+        }
+        Ok(mount::create(kind, &parameters, attributes)?)
+    }
+
+    fn bind(&mut self, index: usize, step: &MountStep) -> Outcome<OwnedFd> {
+        let position = self
+            .sources
+            .iter()
+            .position(|(at, _)| *at == index)
+            .ok_or_else(|| Failure::refused("a bind source was not opened"))?;
+        let (_, tree) = self.sources.swap_remove(position);
+        let propagation = if step.propagation == 0 { mount::PRIVATE } else { step.propagation };
+        let recursive = step.propagation == 0 || step.propagation_recursive;
+        let destination = &step.destination;
+        // A shared bind stays the peer that it is: the clone came from the host's own mounts.
+        if propagation != mount::SHARED {
+            mount::set_attributes(tree.as_fd(), Change { propagation, recursive, ..Change::default() })
+                .on_path("set the propagation of the mount at", destination)?;
+        }
+        self.map_ids(tree.as_fd(), step)?;
+        for (set, clear, recursive) in
+            [(step.set, step.clear, false), (step.recursive_set, step.recursive_clear, true)]
+        {
+            if set | clear != 0 {
+                mount::set_attributes(tree.as_fd(), Change { set, clear, recursive, ..Change::default() })
+                    .on_path("set the options of the mount at", destination)?;
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Opens the place of a mount inside the root, making it where it is missing.
+    fn target(&self, destination: &Path, is_directory: bool, source: &Source) -> Outcome<OwnedFd> {
+        let root = self.root()?;
+        // These three must be what their names say: a link there has led engines out of the
+        // container or to a fake procfs (CVE-2019-19921, CVE-2025-54867, CVE-2026-41579).
+        let strict =
+            matches!(source, Source::Proc { .. } | Source::Sysfs) || destination == Path::new("/dev");
+        if strict
+            && let Ok(stat) = root.lstat(destination)
+            && !FileType::from_raw_mode(stat.st_mode).is_dir()
+        {
+            return Err(Failure::refused(format!(
+                "`{}` of the container must be a directory, not a link or file",
+                destination.display()
+            )));
+        }
+        match root.open_path(destination) {
+            Ok(target) => {
+                if self::is_directory(&target, destination)? != is_directory {
+                    let (have, want) =
+                        if is_directory { ("a file", "a directory") } else { ("a directory", "a file") };
+                    return Err(Failure::refused(format!(
+                        "cannot mount {want} on `{}`: it is {have} in the container",
+                        destination.display()
+                    )));
+                }
+                Ok(target)
+            }
+            Err(error) if error.is_not_found() => self.make_target(root, destination, is_directory),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn make_target(&self, root: &Dir, destination: &Path, is_directory: bool) -> Outcome<OwnedFd> {
+        if is_directory {
+            return Ok(root.mkdir_all(destination, 0o755)?.into());
+        }
+        if let Some(parent) = destination.parent() {
+            root.mkdir_all(parent, 0o755)?;
+        }
+        Ok(root.create_file(destination, 0o644)?)
+    }
+
+    /// Shows the container its own cgroup: one cgroup2 mount, or on v1 a tmpfs with one bind a
+    /// hierarchy.
+    fn mount_cgroup(&mut self, step: &MountStep) -> Outcome<()> {
+        let Some(group) = self.group else { return Ok(()) };
+        let target = self.target(&step.destination, true, &step.source)?;
+        let read_only = Attr::from_bits_truncate(step.set as u32)
+            | Attr::MOUNT_ATTR_NOSUID
+            | Attr::MOUNT_ATTR_NODEV
+            | Attr::MOUNT_ATTR_NOEXEC;
+        let views = group.paths();
+        if views.keys().all(|label| label == "unified") {
+            let tree = mount::create("cgroup2", &[Parameter::Flag("nsdelegate")], read_only)?;
+            mount::attach(tree.as_fd(), target.as_fd()).on_path("mount at", &step.destination)?;
+            return Ok(());
+        }
+        let parameters = [
+            Parameter::Text("mode", "0755".into()),
+            Parameter::Text("uid", self.plan.root_uid.to_string()),
+            Parameter::Text("gid", self.plan.root_gid.to_string()),
+        ];
+        let base = mount::create("tmpfs", &parameters, Attr::empty())?;
+        mount::attach(base.as_fd(), target.as_fd()).on_path("mount at", &step.destination)?;
+        let directory = Dir::from_fd(base, &step.destination);
+        for (label, path) in views {
+            let tree = mount::clone_host_tree(Path::new(&path), false)?;
+            let change =
+                Change { set: read_only.bits().into(), propagation: mount::PRIVATE, ..Change::default() };
+            mount::set_attributes(tree.as_fd(), change).on_path("restrict", Path::new(&path))?;
+            let place = directory.mkdir_all(label.trim_start_matches("name="), 0o755)?;
+            mount::attach(tree.as_fd(), place.as_fd()).on_path("mount at", &step.destination)?;
+        }
+        let change = Change { set: read_only.bits().into(), ..Change::default() };
+        mount::set_attributes(directory.as_fd(), change).on_path("restrict", &step.destination)?;
+        Ok(())
+    }
+}
+
+fn is_directory(fd: &OwnedFd, path: &Path) -> Outcome<bool> {
+    let stat = rustix::fs::fstat(fd).on_path("look at", path)?;
+    Ok(FileType::from_raw_mode(stat.st_mode).is_dir())
+}
+
+/// Turns `key=value` and bare words into fsconfig(2) parameters.
+fn parameters(options: &[String]) -> Vec<Parameter<'_>> {
+    options
+        .iter()
+        .map(|option| match option.split_once('=') {
+            Some((name, value)) => Parameter::Text(name, value.to_owned()),
+            None => Parameter::Flag(option),
+        })
+        .collect()
+}

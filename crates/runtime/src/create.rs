@@ -1,0 +1,228 @@
+//! Creates a container's first process from a plan.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use sys::Context;
+use sys::process::{self, Child, CloneOptions, NEWNS, Pid};
+
+use crate::build::{BuildInput, Builder};
+use crate::error::{Error, Failure, Result};
+use crate::init::{self, Gate, InitIo};
+use crate::report::{Message, Report};
+use crate::step::Plan;
+
+/// A terminal made for a container before it exists, so that its keeper holds the master.
+#[derive(Debug)]
+pub struct Console {
+    pub devpts: sys::terminal::Devpts,
+    pub pty: sys::terminal::Pty,
+}
+
+impl Console {
+    /// Makes a devpts instance and one pty in it for a container with these ids.
+    pub fn new(plan: &Plan) -> Result<Self> {
+        let tty = plan
+            .gid_map
+            .iter()
+            .find(|line| 5 >= line.container_id && 5 - line.container_id < line.size)
+            .map_or(if plan.own_user_namespace { plan.root_gid } else { 5 }, |line| {
+                line.host_id + 5 - line.container_id
+            });
+        let devpts = sys::terminal::Devpts::new(plan.root_uid, plan.root_gid, tty, None)?;
+        let pty = devpts.open_pty()?;
+        Ok(Self { devpts, pty })
+    }
+}
+
+/// Whose child the container's first process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// The caller's.
+    Caller,
+    /// The caller's parent's, which then reaps it (`CLONE_PARENT`).
+    CallersParent,
+}
+
+/// What a creation needs besides the plan.
+#[derive(Debug)]
+pub struct CreateInput<'a> {
+    pub plan: &'a Plan,
+    /// An existing directory of the host to mount on, in a private namespace.
+    pub staging: &'a Path,
+    pub stdio: [BorrowedFd<'a>; 3],
+    pub console: Option<&'a Console>,
+    pub group: Option<&'a cgroup::Group>,
+    pub pids_limit: Option<i64>,
+    pub parent: Parent,
+    pub gate: &'a Gate,
+}
+
+/// A created container: its first process exists and, if gated, waits.
+#[derive(Debug)]
+pub struct Created {
+    pub pid: Pid,
+    pub pidfd: OwnedFd,
+    pub warnings: Vec<String>,
+    report: Report,
+}
+
+/// Starts builder and init and follows their reports until init is ready or has failed.
+///
+/// The caller must be single-threaded. With [`Gate::Open`] the program runs when this returns.
+pub fn create(input: &CreateInput<'_>) -> Result<Created> {
+    let (ours, theirs) = Report::pair()?;
+    let sibling = input.parent == Parent::CallersParent;
+    let cgroup = input.group.and_then(cgroup::Group::v2_fd);
+    let options = CloneOptions { namespaces: NEWNS, sibling, cgroup };
+    let builder = process::clone(options, || {
+        if let Err(failure) = run_builder(input, &theirs) {
+            theirs.send(&Message::Failed(failure));
+            return 1;
+        }
+        0
+    })?;
+    drop(theirs);
+    let outcome = follow(&ours, input.gate);
+    if input.parent == Parent::Caller {
+        process::wait(builder.pid)?;
+    }
+    let (pid, warnings) = outcome?;
+    let pidfd = process::open_pidfd(pid)?;
+    Ok(Created { pid, pidfd, warnings, report: ours })
+}
+
+/// Reads reports until the outcome is known.
+fn follow(report: &Report, gate: &Gate) -> Result<(Pid, Vec<String>)> {
+    let mut pid = None;
+    let mut warnings = Vec::new();
+    loop {
+        match report.receive() {
+            Some(Message::Init { pid: init }) => pid = Some(init),
+            Some(Message::Warning(text)) => warnings.push(text),
+            Some(Message::Failed(failure)) => return Err(Error::from_failure(failure)),
+            Some(Message::Ready) => break,
+            None if matches!(gate, Gate::Open) => break,
+            None => return Err(Error::Died("init process")),
+        }
+    }
+    Ok((pid.ok_or(Error::Died("builder process"))?, warnings))
+}
+
+impl Created {
+    /// Starts a container that waits on the report socket; returns when the program runs.
+    pub fn start(self) -> Result<OwnedFd> {
+        self.report.send_start();
+        match self.report.receive() {
+            None => Ok(self.pidfd),
+            Some(Message::Failed(failure)) => Err(Error::from_failure(failure)),
+            Some(_) => Err(Error::Died("init process")),
+        }
+    }
+}
+
+/// Starts a container whose init waits at a listener, through a connection to it.
+pub fn start_through(connection: OwnedFd) -> Result<()> {
+    match Report::from_fd(connection).receive() {
+        None => Ok(()),
+        Some(Message::Failed(failure)) => Err(Error::from_failure(failure)),
+        Some(_) => Err(Error::Died("init process")),
+    }
+}
+
+fn run_builder(input: &CreateInput<'_>, report: &Report) -> Result<(), Failure> {
+    let build = BuildInput {
+        staging: input.staging,
+        console: input.console,
+        group: input.group,
+        pids_limit: input.pids_limit,
+    };
+    let mut builder = Builder::new(input.plan, &build);
+    if let Some(group) = input.group {
+        // Born in the v2 group already.
+        group
+            .attach_self_v1()
+            .map_err(|error| Failure::refused(format!("cannot enter the container's cgroup: {error}")))?;
+    }
+    builder.separate()?;
+    let (waiter, signal) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into())?;
+    let init = spawn_init(input, report, &waiter)?;
+    drop(waiter);
+    report.send(&Message::Init { pid: init.pid });
+    builder.adopt(&init)?;
+    builder.build()?;
+    for warning in builder.warnings.drain(..) {
+        report.send(&Message::Warning(warning));
+    }
+    rustix::io::write(&signal, b"g").context(|| "the init process is gone".into())?;
+    Ok(())
+}
+
+/// Clones init into its new namespaces. Namespaces of others are joined by a process in between,
+/// with the host's credentials: a user namespace of ours would have no right to.
+fn spawn_init(input: &CreateInput<'_>, report: &Report, waiter: &OwnedFd) -> Result<Child, Failure> {
+    let plan = input.plan;
+    let body = || init_body(input, report, waiter);
+    if plan.join.is_empty() {
+        // Sibling of the builder: the creator's child or sibling, as the builder is.
+        let options = CloneOptions { namespaces: plan.new_namespaces, sibling: true, cgroup: None };
+        return Ok(process::clone(options, body)?);
+    }
+    let mut namespaces = Vec::new();
+    for (flag, path) in &plan.join {
+        let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .on_path("open namespace", path)?;
+        namespaces.push((*flag, fd, path));
+    }
+    let (ours, theirs) = Report::pair()?;
+    let middle = process::clone(CloneOptions { sibling: true, ..CloneOptions::default() }, || {
+        let outcome = (|| {
+            for (flag, fd, path) in &namespaces {
+                process::join_namespaces(fd.as_fd(), *flag)
+                    .map_err(|error| Failure::from(error).during(&format!("`{}`", path.display())))?;
+            }
+            let options = CloneOptions { namespaces: plan.new_namespaces, sibling: true, cgroup: None };
+            Ok::<_, Failure>(process::clone(options, body)?)
+        })();
+        theirs.send(&match outcome {
+            Ok(child) => Message::Init { pid: child.pid },
+            Err(failure) => Message::Failed(failure),
+        });
+        0
+    })?;
+    drop(theirs);
+    drop(middle);
+    match ours.receive() {
+        Some(Message::Init { pid }) => Ok(Child { pid, pidfd: process::open_pidfd(pid)? }),
+        Some(Message::Failed(failure)) => Err(failure),
+        _ => Err(Failure::refused("the process that joins namespaces ended unexpectedly")),
+    }
+}
+
+fn init_body(input: &CreateInput<'_>, report: &Report, waiter: &OwnedFd) -> i32 {
+    let plan = input.plan;
+    let stdio = match input.console {
+        Some(console) => [console.pty.terminal.as_fd(); 3],
+        None => input.stdio,
+    };
+    let io = InitIo { stdio, terminal: input.console.is_some(), report, gate: input.gate };
+    let mut keep = vec![report.as_fd(), waiter.as_fd(), stdio[0], stdio[1], stdio[2]];
+    if let Gate::Listener(listener) = input.gate {
+        keep.push(listener.as_fd());
+    }
+    if process::close_all_but(&keep).is_err() {
+        return 1;
+    }
+    let wait = || {
+        let mut byte = [0];
+        matches!(rustix::io::retry_on_intr(|| rustix::io::read(waiter, &mut byte)), Ok(1))
+    };
+    let failure = init::run(&plan.prepare, &plan.init, &plan.program, &io, wait);
+    match failure.kind {
+        crate::FailureKind::ProgramNotFound => 127,
+        crate::FailureKind::ProgramNotExecutable => 126,
+        crate::FailureKind::Setup => 125,
+    }
+}

@@ -1,0 +1,77 @@
+//! What the engine asks of a guardian: everything it needs, decided beforehand.
+
+use std::path::PathBuf;
+
+use oci::runtime::Resources;
+use runtime::Plan;
+use serde::{Deserialize, Serialize};
+
+use crate::status::Summary;
+
+/// One container to start and to accompany.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    pub id: String,
+    /// `RUN_ROOT/containers/ID`: status file, socket, lock; also the staging directory.
+    pub run_dir: PathBuf,
+    pub summary: Summary,
+    pub plan: Plan,
+    /// Path of the container's cgroup, if the machine has any.
+    pub cgroup: Option<String>,
+    pub resources: Resources,
+    pub pids_limit: Option<i64>,
+    pub terminal: bool,
+    /// Rows and columns of the terminal at the start.
+    pub terminal_size: Option<(u16, u16)>,
+    /// Whether standard input is a pipe (else it is empty).
+    pub open_stdin: bool,
+    /// Whether the end of the first client's input ends the container's.
+    pub stdin_once: bool,
+    /// Streams the launching client gets from the first byte on.
+    pub attach: Attachment,
+    pub log: Option<LogConfig>,
+    pub teardown: Teardown,
+}
+
+/// Which streams a client wants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub stdin: bool,
+    pub stdout: bool,
+    pub stderr: bool,
+}
+
+impl Attachment {
+    /// Whether any stream is wanted.
+    pub fn any(self) -> bool {
+        self.stdin || self.stdout || self.stderr
+    }
+}
+
+/// Bounded log files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogConfig {
+    /// The newest file; older ones are `NAME.1`, `NAME.2`, …
+    pub path: PathBuf,
+    pub bytes_max: u64,
+    pub files_max: u32,
+}
+
+/// What becomes of a container that has ended.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Teardown {
+    /// Where the end is recorded durably, for containers that stay.
+    pub exit_record: Option<PathBuf>,
+    /// Lease files to give back.
+    pub leases: Vec<PathBuf>,
+    /// What to delete, in this order (`--rm`); the name comes last but one, the run directory last.
+    pub removals: Vec<Removal>,
+}
+
+/// One thing to delete.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Removal {
+    /// A directory with all below it.
+    Tree(PathBuf),
+    File(PathBuf),
+}

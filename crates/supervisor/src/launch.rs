@@ -1,0 +1,92 @@
+//! Starts a guardian: our own executable anew, with the job in a memfd.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use sys::Context;
+use sys::mount::{self, Change};
+use sys::process::{self, Inherit};
+
+use crate::client::Client;
+use crate::job::Job;
+
+/// Descriptor numbers of a guardian.
+pub(crate) const JOB_FD: i32 = 3;
+pub(crate) const CLIENT_FD: i32 = 4;
+
+/// The hidden first argument that makes our executable a guardian.
+pub(crate) const GUARDIAN_ARGUMENT: &CStr = c"supervise-container";
+
+/// Why a guardian could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    #[error("cannot encode the container's job")]
+    Encode(#[from] postcard::Error),
+    #[error(transparent)]
+    System(#[from] sys::Error),
+}
+
+/// Starts a guardian for the job and returns a client connected to its supervisor.
+pub fn launch(job: &Job) -> Result<Client, LaunchError> {
+    let bytes = postcard::to_stdvec(job)?;
+    let memfd = memfd_create("job", MemfdFlags::CLOEXEC).context(|| "cannot make a memory file".into())?;
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        let count = rustix::io::write(&memfd, rest).context(|| "cannot write the job".into())?;
+        rest = &rest[count..];
+    }
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .context(|| "cannot make a socket".into())?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .on_path("open", Path::new("/dev/null"))?;
+    let executable = own_executable()?;
+    let path = CString::new(format!("/proc/self/fd/{}", executable.as_raw_fd())).unwrap_or_default();
+    let arguments = [
+        c"coracle".to_owned(),
+        GUARDIAN_ARGUMENT.to_owned(),
+        CString::new(job.id.as_str()).unwrap_or_default(),
+    ];
+    // dup2 onto the numbers in this order must not overwrite a source still needed.
+    let sources = raise_above(10, [null, memfd, theirs])?;
+    let [null, memfd, theirs] = &sources;
+    let inherit = [
+        Inherit { fd: null.as_fd(), number: 0 },
+        Inherit { fd: null.as_fd(), number: 1 },
+        Inherit { fd: null.as_fd(), number: 2 },
+        Inherit { fd: memfd.as_fd(), number: JOB_FD },
+        Inherit { fd: theirs.as_fd(), number: CLIENT_FD },
+    ];
+    let pid = process::spawn(&path, &arguments, &[], &inherit)?;
+    Ok(Client::launched(ours, pid))
+}
+
+/// Moves descriptors to numbers from `least` on.
+fn raise_above<const N: usize>(least: i32, fds: [OwnedFd; N]) -> Result<[OwnedFd; N], sys::Error> {
+    let mut raised = Vec::with_capacity(N);
+    for fd in fds {
+        raised
+            .push(rustix::io::fcntl_dupfd_cloexec(&fd, least).context(|| "cannot move a descriptor".into())?);
+    }
+    raised.try_into().map_err(|_| sys::Error::new("cannot move descriptors", std::io::ErrorKind::Other))
+}
+
+/// Opens our executable through a read-only clone of its mount: a container process that reaches
+/// it as /proc/PID/exe cannot write it (CVE-2019-5736). Without the right to clone mounts
+/// the plain file is used; then no container of ours has more rights on it than we do.
+fn own_executable() -> Result<OwnedFd, sys::Error> {
+    let path = Path::new("/proc/self/exe");
+    let read_only = rustix::fs::readlink(path, Vec::new()).ok().and_then(|target| {
+        let target = target.into_string().ok()?;
+        let tree = mount::clone_host_tree(Path::new(&target), false).ok()?;
+        let change = Change { set: mount::Attr::MOUNT_ATTR_RDONLY.bits().into(), ..Change::default() };
+        mount::set_attributes(tree.as_fd(), change).ok()?;
+        Some(tree)
+    });
+    match read_only {
+        Some(tree) => Ok(tree),
+        None => rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).on_path("open", path),
+    }
+}

@@ -1,0 +1,156 @@
+//! Messages between a client and the supervisor: one `SOCK_SEQPACKET` record each, a kind byte first.
+//!
+//! ```text
+//!   client                                   supervisor
+//!     ├── Attach(streams) ─────────────────────> │
+//!     ├── Stdin(bytes) / StdinEnd / Resize ────> │
+//!     │ <─────────────────────── Started(pid) ───┤   to the launching client
+//!     │ <──────────── Output(stream, bytes) ─────┤
+//!     │ <───────── Ended(exit code) / Failed ────┤   after teardown, then the end of file
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::Attachment;
+
+/// The most bytes of a stream in one record.
+pub(crate) const CHUNK: usize = 32 * 1024;
+
+/// An output stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What a client says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request<'a> {
+    Attach(Attachment),
+    Stdin(&'a [u8]),
+    StdinEnd,
+    Resize { rows: u16, columns: u16 },
+}
+
+/// What the supervisor says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reply<'a> {
+    Started { pid: i32 },
+    Output(Stream, &'a [u8]),
+    Ended { code: u8 },
+    Failed(FailureReport),
+    Warning(&'a str),
+}
+
+/// Why a container could not be started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureReport {
+    /// The chain of causes, outermost first, joined by ": ".
+    pub text: String,
+    /// Docker's exit code: 125, 126 or 127.
+    pub code: u8,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Attach(streams) => {
+                vec![
+                    0,
+                    u8::from(streams.stdin) | u8::from(streams.stdout) << 1 | u8::from(streams.stderr) << 2,
+                ]
+            }
+            Self::Stdin(bytes) => [&[1], *bytes].concat(),
+            Self::StdinEnd => vec![2],
+            Self::Resize { rows, columns } => {
+                [&[3][..], &rows.to_le_bytes(), &columns.to_le_bytes()].concat()
+            }
+        }
+    }
+
+    pub(crate) fn decode(record: &'a [u8]) -> Option<Self> {
+        let (kind, body) = record.split_first()?;
+        Some(match (kind, body) {
+            (0, [bits]) => Self::Attach(Attachment {
+                stdin: bits & 1 != 0,
+                stdout: bits & 2 != 0,
+                stderr: bits & 4 != 0,
+            }),
+            (1, bytes) => Self::Stdin(bytes),
+            (2, []) => Self::StdinEnd,
+            (3, [a, b, c, d]) => {
+                Self::Resize { rows: u16::from_le_bytes([*a, *b]), columns: u16::from_le_bytes([*c, *d]) }
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl<'a> Reply<'a> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Started { pid } => [&[16][..], &pid.to_le_bytes()].concat(),
+            Self::Output(Stream::Stdout, bytes) => [&[17], *bytes].concat(),
+            Self::Output(Stream::Stderr, bytes) => [&[18], *bytes].concat(),
+            Self::Ended { code } => vec![19, *code],
+            Self::Failed(report) => [&[20, report.code], report.text.as_bytes()].concat(),
+            Self::Warning(text) => [&[21], text.as_bytes()].concat(),
+        }
+    }
+
+    pub(crate) fn decode(record: &'a [u8]) -> Option<Self> {
+        let (kind, body) = record.split_first()?;
+        Some(match (kind, body) {
+            (16, [a, b, c, d]) => Self::Started { pid: i32::from_le_bytes([*a, *b, *c, *d]) },
+            (17, bytes) => Self::Output(Stream::Stdout, bytes),
+            (18, bytes) => Self::Output(Stream::Stderr, bytes),
+            (19, [code]) => Self::Ended { code: *code },
+            (20, [code, text @ ..]) => {
+                Self::Failed(FailureReport { text: String::from_utf8_lossy(text).into_owned(), code: *code })
+            }
+            (21, text) => Self::Warning(std::str::from_utf8(text).ok()?),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_survive_the_wire() {
+        let streams = Attachment { stdin: true, stdout: false, stderr: true };
+        for request in [
+            Request::Attach(streams),
+            Request::Stdin(b"abc"),
+            Request::StdinEnd,
+            Request::Resize { rows: 24, columns: 300 },
+        ] {
+            assert_eq!(Request::decode(&request.encode()), Some(request));
+        }
+    }
+
+    #[test]
+    fn replies_survive_the_wire() {
+        let failed = FailureReport { text: "no such file".into(), code: 127 };
+        for reply in [
+            Reply::Started { pid: 70_000 },
+            Reply::Output(Stream::Stdout, b"x"),
+            Reply::Output(Stream::Stderr, b""),
+            Reply::Ended { code: 137 },
+            Reply::Failed(failed),
+            Reply::Warning("careful"),
+        ] {
+            assert_eq!(Reply::decode(&reply.encode()), Some(reply));
+        }
+    }
+
+    #[test]
+    fn malformed_records_are_not_understood() {
+        for record in [&[][..], &[0], &[3, 1, 2], &[16, 1], &[99]] {
+            assert_eq!(Request::decode(record), None);
+            assert_eq!(Reply::decode(record), None);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The status file of a container: small, on tmpfs, all that `ps` reads of a running one.
+//!
+//! ```text
+//!   RUN_ROOT/containers/ID/
+//!     status            this file, replaced atomically
+//!     sock              the supervisor's socket
+//!     supervisor.lock   held by the supervisor for life
+//! ```
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sys::Context;
+
+/// Version of the file's form.
+pub const VERSION: u32 = 1;
+
+/// What is shown of a container without looking elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub name: String,
+    pub image: String,
+    pub image_id: String,
+    /// The program with its arguments.
+    pub command: Vec<String>,
+    /// Nanoseconds since 1970.
+    pub created: i64,
+    pub labels: std::collections::BTreeMap<String, String>,
+}
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Created,
+    Running,
+    Exited,
+}
+
+/// The content of the status file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: u32,
+    pub id: String,
+    pub summary: Summary,
+    pub state: State,
+    /// The container's first process, while it runs.
+    pub pid: i32,
+    /// Field 22 of `/proc/PID/stat`: with the boot id it tells a process from a later one of the
+    /// same number.
+    pub start_ticks: u64,
+    pub boot_id: String,
+    pub guardian: i32,
+    pub supervisor: i32,
+    /// Nanoseconds since 1970; 0 means never.
+    pub started: i64,
+    pub finished: i64,
+    pub exit_code: u8,
+    pub oom_killed: bool,
+    /// Why it could not be started.
+    pub error: Option<String>,
+    /// What the user should know about this run.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    pub cgroup: Option<String>,
+}
+
+impl Status {
+    /// Reads a container's status; `None` when it has none.
+    pub fn load(run_dir: &Path) -> sys::Result<Option<Self>> {
+        let path = run_dir.join("status");
+        let bytes = match sys::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            sys::Error::new(format!("cannot understand `{}`", path.display()), std::io::Error::from(error))
+        })
+    }
+
+    /// Writes the status, replacing the old one atomically; tmpfs needs no sync.
+    pub fn save(&self, run_dir: &Path) -> sys::Result<()> {
+        let bytes = serde_json::to_vec(self).context(|| "cannot encode the status".into())?;
+        replace(run_dir, "status", &bytes)
+    }
+
+    /// Whether the first process is alive: same pid, same start time, same boot.
+    pub fn is_alive(&self) -> bool {
+        self.state == State::Running
+            && self.pid > 0
+            && self.boot_id == boot_id()
+            && process_facts(self.pid)
+                .is_some_and(|facts| facts.start_ticks == self.start_ticks && !facts.dead)
+    }
+
+    /// Opens the first process if it is the one that this status speaks of.
+    pub fn open_process(&self) -> Option<OwnedFd> {
+        let pidfd = sys::process::open_pidfd(self.pid).ok()?;
+        // Checked after opening: the pidfd can no longer turn into another process.
+        self.is_alive().then_some(pidfd)
+    }
+}
+
+/// Replaces a file of the run directory.
+fn replace(directory: &Path, name: &str, bytes: &[u8]) -> sys::Result<()> {
+    use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
+    let temporary = directory.join(format!(".{name}.{}", std::process::id()));
+    let target = directory.join(name);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let fd = openat(CWD, &temporary, flags, Mode::from_raw_mode(0o600)).on_path("create", &temporary)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let count = rustix::io::write(&fd, rest).on_path("write", &temporary)?;
+        rest = &rest[count..];
+    }
+    renameat(CWD, &temporary, CWD, &target).on_path("replace", &target)
+}
+
+/// What `/proc/PID/stat` says.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessFacts {
+    pub start_ticks: u64,
+    /// A zombie or dead process.
+    pub dead: bool,
+    pub exit_status: Option<i32>,
+}
+
+/// Reads the facts of a process (proc_pid_stat(5)).
+pub fn process_facts(pid: i32) -> Option<ProcessFacts> {
+    parse_stat(&sys::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Parses `/proc/PID/stat`; the command may hold spaces and parentheses.
+fn parse_stat(text: &str) -> Option<ProcessFacts> {
+    let (_, rest) = text.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    Some(ProcessFacts {
+        dead: matches!(*fields.first()?, "Z" | "X" | "x"),
+        start_ticks: fields.get(19)?.parse().ok()?,
+        exit_status: fields.get(49).and_then(|field| field.parse().ok()),
+    })
+}
+
+/// Returns the kernel's random id of this boot.
+pub fn boot_id() -> String {
+    sys::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim_end().to_owned()
+}
+
+/// Returns the wall clock in nanoseconds since 1970.
+pub fn now() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_with_parentheses_does_not_shift_the_fields() {
+        let text = "42 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 1792";
+        let facts = parse_stat(text).expect("well-formed");
+        assert_eq!((facts.start_ticks, facts.dead, facts.exit_status), (777, false, Some(1792)));
+    }
+
+    #[test]
+    fn this_process_is_alive() {
+        let facts = process_facts(std::process::id() as i32).expect("own stat");
+        assert!(!facts.dead && facts.start_ticks > 0);
+    }
+}

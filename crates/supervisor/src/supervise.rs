@@ -1,0 +1,445 @@
+//! The supervisor: creates the container, then one epoll loop until it has ended and is cleared away.
+
+mod clients;
+mod input;
+mod output;
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use sys::Context;
+use sys::process::{self, ExitStatus, Pid};
+
+use crate::guardian::{ContainerEnds, Holdings, chain, read_job};
+use crate::job::Job;
+use crate::protocol::{FailureReport, Reply};
+use crate::status::{self, State, Status};
+use crate::teardown;
+use clients::Clients;
+use input::Input;
+use output::Outputs;
+
+/// What a supervisor is born with.
+#[derive(Debug)]
+pub(crate) struct Assignment<'a> {
+    pub(crate) job: &'a OwnedFd,
+    pub(crate) guardian: Pid,
+    pub(crate) holdings: &'a Holdings,
+}
+
+/// Everything that can wake the supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The guardian reaped a child, or is gone.
+    Exits,
+    /// The container's first process has ended.
+    Process,
+    Stdout,
+    Stderr,
+    /// The container reads its input again.
+    Stdin,
+    Listener,
+    /// A client, by its place.
+    Client(usize),
+}
+
+impl Source {
+    fn data(self) -> EventData {
+        EventData::new_u64(match self {
+            Self::Exits => 0,
+            Self::Process => 1,
+            Self::Stdout => 2,
+            Self::Stderr => 3,
+            Self::Stdin => 4,
+            Self::Listener => 5,
+            Self::Client(place) => 16 + place as u64,
+        })
+    }
+
+    fn of(data: EventData) -> Self {
+        match data.u64() {
+            0 => Self::Exits,
+            1 => Self::Process,
+            2 => Self::Stdout,
+            3 => Self::Stderr,
+            4 => Self::Stdin,
+            5 => Self::Listener,
+            place => Self::Client(place as usize - 16),
+        }
+    }
+}
+
+/// The exit code of a supervisor that could not start its container.
+const NOT_STARTED: i32 = 1;
+
+/// Runs a supervisor to its end. The first one of a container creates it; a later one, whose
+/// predecessor was killed, goes on with what the guardian kept.
+pub(crate) fn main(assignment: Assignment<'_>, first: Option<(ContainerEnds, OwnedFd)>) -> i32 {
+    let _ = process::set_name(c"coracle-super");
+    let Ok(job) = read_job(assignment.job) else { return NOT_STARTED };
+    match first {
+        Some((ends, client)) => start(&assignment, job, ends, client),
+        None => adopt(&assignment, job),
+    }
+}
+
+fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client: OwnedFd) -> i32 {
+    let mut clients = Clients::default();
+    let group = match create_group(&job) {
+        Ok(group) => group,
+        Err(error) => return give_up(&job, None, &client, &error),
+    };
+    let (group, warnings) = group;
+    let created = create(assignment, &job, &ends, group.as_ref());
+    let ContainerEnds { stdin, stdout, stderr, stdin_writer } = ends;
+    drop((stdin, stdout, stderr));
+    let created = match created {
+        Ok(created) => created,
+        Err(error) => return give_up(&job, group.as_ref(), &client, &error),
+    };
+    let mut status = running_status(assignment, &job, created.pid);
+    status.warnings = warnings.into_iter().chain(created.warnings).collect();
+    if let Err(error) = status.save(&job.run_dir) {
+        let _ = process::signal(created.pidfd.as_fd(), libc::SIGKILL);
+        return give_up(&job, group.as_ref(), &client, &error);
+    }
+    for warning in &status.warnings {
+        clients::send_now(&client, &Reply::Warning(warning));
+    }
+    clients::send_now(&client, &Reply::Started { pid: created.pid });
+    clients.add_launcher(client, job.attach, job.stdin_once);
+    // The plan was the greater part of the job and has served.
+    job.plan.build = Vec::new();
+    job.plan.init = Vec::new();
+    let input = Input::new(assignment.holdings, stdin_writer);
+    Supervisor::new(assignment, job, status, group, created.pidfd, clients, input)
+        .and_then(Supervisor::run)
+        .unwrap_or(NOT_STARTED)
+}
+
+/// Goes on after the predecessor was killed.
+fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
+    let Ok(Some(mut status)) = Status::load(&job.run_dir) else {
+        // Killed before anything ran: clear away what it had made.
+        finish_never_started(&job, open_group(&job).as_ref(), "the supervisor was killed during the start");
+        return 0;
+    };
+    let Ok(pidfd) = process::open_pidfd(status.pid) else {
+        return Supervisor::without_process(assignment, job, status);
+    };
+    status.supervisor = std::process::id() as Pid;
+    let _ = status.save(&job.run_dir);
+    let group = open_group(&job);
+    let input = Input::new(assignment.holdings, None);
+    Supervisor::new(assignment, job, status, group, pidfd, Clients::default(), input)
+        .and_then(Supervisor::run)
+        .unwrap_or(NOT_STARTED)
+}
+
+fn open_group(job: &Job) -> Option<cgroup::Group> {
+    let path = cgroup::CgroupPath::parse(job.cgroup.as_ref()?).ok()?;
+    cgroup::Group::open(&cgroup::Hierarchies::detect().ok()?, &path).ok()
+}
+
+type GroupAndWarnings = (Option<cgroup::Group>, Vec<String>);
+
+/// Makes the container's cgroup with all limits but that of processes, which the builder would
+/// count against.
+fn create_group(job: &Job) -> Result<GroupAndWarnings, LimitError> {
+    let Some(path) = &job.cgroup else { return Ok((None, Vec::new())) };
+    let hierarchies = cgroup::Hierarchies::detect()?;
+    let group = cgroup::Group::create(&hierarchies, &cgroup::CgroupPath::parse(path)?)?;
+    if let Some(warning) = group.unavailable() {
+        return Ok((None, vec![warning.to_string()]));
+    }
+    match limit(&group, &job.resources) {
+        Ok(warnings) => {
+            let warnings = warnings.iter().map(ToString::to_string).collect();
+            Ok((Some(group), warnings))
+        }
+        Err(error) => {
+            let _ = group.destroy();
+            Err(error)
+        }
+    }
+}
+
+/// Writes the limits, and on v2 the device filter.
+fn limit(
+    group: &cgroup::Group,
+    resources: &oci::runtime::Resources,
+) -> Result<Vec<cgroup::Warning>, LimitError> {
+    let warnings = group.apply_except_pids(resources)?;
+    if !resources.devices.is_empty()
+        && group.needs_device_program()
+        && let Some(directory) = group.v2_fd()
+    {
+        let program = sys::bpf::load_cgroup_device(&cgroup::device_program(&resources.devices)?)?;
+        sys::bpf::attach_cgroup_device(program.as_fd(), directory, None)?;
+    }
+    Ok(warnings)
+}
+
+/// Why limits could not be set.
+#[derive(Debug, thiserror::Error)]
+enum LimitError {
+    #[error(transparent)]
+    Cgroup(#[from] cgroup::Error),
+    #[error("cannot restrict the container's devices")]
+    Devices(#[from] sys::Error),
+}
+
+fn create(
+    assignment: &Assignment<'_>,
+    job: &Job,
+    ends: &ContainerEnds,
+    group: Option<&cgroup::Group>,
+) -> runtime::Result<runtime::Created> {
+    runtime::create(&runtime::CreateInput {
+        plan: &job.plan,
+        staging: &job.run_dir,
+        stdio: [ends.stdin.as_fd(), ends.stdout.as_fd(), ends.stderr.as_fd()],
+        console: assignment.holdings.console.as_ref(),
+        group,
+        pids_limit: job.pids_limit,
+        parent: runtime::Parent::CallersParent,
+        gate: &runtime::Gate::Open,
+    })
+}
+
+fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid) -> Status {
+    Status {
+        version: status::VERSION,
+        id: job.id.clone(),
+        summary: job.summary.clone(),
+        state: State::Running,
+        pid,
+        start_ticks: status::process_facts(pid).map_or(0, |facts| facts.start_ticks),
+        boot_id: status::boot_id(),
+        guardian: assignment.guardian,
+        supervisor: std::process::id() as Pid,
+        started: status::now(),
+        finished: 0,
+        exit_code: 0,
+        oom_killed: false,
+        error: None,
+        warnings: Vec::new(),
+        cgroup: job.cgroup.clone(),
+    }
+}
+
+/// Tells the launcher why nothing was started, after everything has been taken back.
+fn give_up(
+    job: &Job,
+    group: Option<&cgroup::Group>,
+    client: &OwnedFd,
+    error: &(dyn std::error::Error + 'static),
+) -> i32 {
+    let code = error.downcast_ref::<runtime::Error>().map_or(125, runtime::Error::exit_code);
+    let text = chain(error);
+    finish_never_started(job, group, &text);
+    clients::send_now(client, &Reply::Failed(FailureReport { text, code }));
+    NOT_STARTED
+}
+
+fn finish_never_started(job: &Job, group: Option<&cgroup::Group>, _text: &str) {
+    if let Some(group) = group {
+        let _ = group.kill(rustix::process::Signal::KILL);
+        let _ = group.destroy();
+    }
+    let _ = rustix::fs::unlink(job.run_dir.join("sock"));
+    let _ = teardown::run(&job.teardown);
+}
+
+struct Supervisor<'a> {
+    assignment: &'a Assignment<'a>,
+    job: Job,
+    status: Status,
+    group: Option<cgroup::Group>,
+    pidfd: OwnedFd,
+    clients: Clients,
+    input: Input,
+    outputs: Outputs<'a>,
+    epoll: OwnedFd,
+    /// How the first process ended, once known.
+    ended: Option<ExitStatus>,
+    /// Whether the guardian is there to tell.
+    guarded: bool,
+}
+
+impl<'a> Supervisor<'a> {
+    fn new(
+        assignment: &'a Assignment<'a>,
+        mut job: Job,
+        status: Status,
+        group: Option<cgroup::Group>,
+        pidfd: OwnedFd,
+        clients: Clients,
+        input: Input,
+    ) -> sys::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC).context(|| "cannot make an event queue".into())?;
+        let outputs = Outputs::new(assignment.holdings, job.log.take());
+        let supervisor = Self {
+            assignment,
+            job,
+            status,
+            group,
+            pidfd,
+            clients,
+            input,
+            outputs,
+            epoll,
+            ended: None,
+            guarded: true,
+        };
+        supervisor.watch(assignment.holdings.exits.as_fd(), Source::Exits, EventFlags::IN)?;
+        supervisor.watch(assignment.holdings.listener.as_fd(), Source::Listener, EventFlags::IN)?;
+        Ok(supervisor)
+    }
+
+    fn watch(&self, fd: std::os::fd::BorrowedFd<'_>, source: Source, flags: EventFlags) -> sys::Result<()> {
+        epoll::add(&self.epoll, fd, source.data(), flags).context(|| format!("cannot watch {source:?}"))
+    }
+
+    /// Serves events until the container has ended and its output is drained; then clears away.
+    fn run(mut self) -> sys::Result<i32> {
+        self.outputs.register(&self.epoll)?;
+        self.clients.register(&self.epoll)?;
+        let mut events = Vec::with_capacity(16);
+        while self.ended.is_none() {
+            events.clear();
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error).context(|| "cannot wait for events".into()),
+            }
+            let ready: Vec<_> = events.iter().map(|event| (Source::of(event.data), event.flags)).collect();
+            for (source, flags) in ready {
+                self.handle(source, flags)?;
+            }
+        }
+        Ok(self.finish())
+    }
+
+    fn handle(&mut self, source: Source, flags: EventFlags) -> sys::Result<()> {
+        match source {
+            Source::Exits => self.read_exits()?,
+            Source::Process => self.ended = self.end_without_guardian(),
+            Source::Stdout | Source::Stderr => {
+                self.outputs.pump(source, &mut self.clients, &self.epoll)?;
+            }
+            Source::Stdin => self.input.flush(&self.epoll, &mut self.clients)?,
+            Source::Listener => self.clients.accept(&self.assignment.holdings.listener, &self.epoll)?,
+            Source::Client(place) => {
+                self.clients.handle(place, flags, &self.epoll, &mut self.input)?;
+                self.outputs.resume(&self.clients, &self.epoll)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads which children the guardian reaped; at its death, turns to the pidfd.
+    fn read_exits(&mut self) -> sys::Result<()> {
+        let mut notice = [0u8; 8];
+        match rustix::io::read(&self.assignment.holdings.exits, &mut notice) {
+            Ok(8) => {
+                let [a, b, c, d, e, f, g, h] = notice;
+                if i32::from_le_bytes([a, b, c, d]) == self.status.pid {
+                    self.ended = Some(ExitStatus::from_wait(i32::from_le_bytes([e, f, g, h])));
+                }
+            }
+            Ok(_) => {
+                self.guarded = false;
+                let _ = epoll::delete(&self.epoll, &self.assignment.holdings.exits);
+                self.watch(self.pidfd.as_fd(), Source::Process, EventFlags::IN)?;
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Finds how the process ended when its guardian was killed: the zombie's own word (field 52 of
+    /// `/proc/PID/stat`), else what the kernel keeps behind the pidfd after reaping (Linux 6.15).
+    fn end_without_guardian(&self) -> Option<ExitStatus> {
+        let raw = status::process_facts(self.status.pid)
+            .filter(|facts| facts.dead && facts.start_ticks == self.status.start_ticks)
+            .and_then(|facts| facts.exit_status)
+            .or_else(|| process::exit_status_of(self.pidfd.as_fd()));
+        Some(raw.map_or(ExitStatus::Code(255), ExitStatus::from_wait))
+    }
+
+    /// Records the end of a container whose process was gone when this supervisor began.
+    fn without_process(assignment: &Assignment<'_>, job: Job, status: Status) -> i32 {
+        let mut ended = None;
+        let mut notice = [0u8; 8];
+        while let Ok(8) = rustix::io::read(&assignment.holdings.exits, &mut notice) {
+            let [a, b, c, d, e, f, g, h] = notice;
+            if i32::from_le_bytes([a, b, c, d]) == status.pid {
+                ended = Some(ExitStatus::from_wait(i32::from_le_bytes([e, f, g, h])));
+                break;
+            }
+        }
+        let group = open_group(&job);
+        let mut clients = Clients::default();
+        record_end(&job, status, group.as_ref(), ended.unwrap_or(ExitStatus::Code(255)), &mut clients, None);
+        0
+    }
+
+    fn finish(mut self) -> i32 {
+        let status = self.ended.unwrap_or(ExitStatus::Code(255));
+        // Processes that share a pid namespace with others outlive the first one; the cgroup knows them.
+        if let Some(group) = &self.group
+            && group.processes().is_ok_and(|left| !left.is_empty())
+        {
+            let _ = group.kill(rustix::process::Signal::KILL);
+        }
+        self.outputs.drain(&mut self.clients, &self.epoll);
+        let listener = Some(&self.assignment.holdings.listener);
+        record_end(&self.job, self.status, self.group.as_ref(), status, &mut self.clients, listener);
+        0
+    }
+}
+
+/// Writes the end down, gives everything back and tells the clients, in this order: who is told may
+/// rely on all of it.
+fn record_end(
+    job: &Job,
+    mut status: Status,
+    group: Option<&cgroup::Group>,
+    end: ExitStatus,
+    clients: &mut Clients,
+    listener: Option<&OwnedFd>,
+) {
+    status.state = State::Exited;
+    status.finished = status::now();
+    status.exit_code = end.code();
+    status.pid = 0;
+    if let Some(group) = group {
+        status.oom_killed =
+            end == ExitStatus::Signal(libc::SIGKILL as u8) && group.oom_count().is_ok_and(|count| count > 0);
+        let _ = group.destroy();
+    }
+    if let Some(path) = &job.teardown.exit_record {
+        let _ = write_exit_record(path, &status);
+    }
+    if job.teardown.removals.is_empty() {
+        let _ = status.save(&job.run_dir);
+        let _ = rustix::fs::unlink(job.run_dir.join("sock"));
+    }
+    let _ = teardown::run(&job.teardown);
+    // Nobody connects from here on; those in the queue are told too.
+    if let Some(listener) = listener {
+        clients.accept_last(listener);
+    }
+    clients.send_last(&Reply::Ended { code: status.exit_code });
+}
+
+/// Writes the durable record of an end.
+fn write_exit_record(path: &std::path::Path, status: &Status) -> Result<(), Box<dyn std::error::Error>> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
+        return Ok(());
+    };
+    let directory = sys::Dir::open(parent)?;
+    store::write_atomic(&directory, name, &serde_json::to_vec(status)?, store::Durability::Synced)?;
+    Ok(())
+}
