@@ -1,1 +1,28 @@
-//! Shared parts of the whole-program tests.
+//! The harness of the whole-program tests: a throw-away engine, its commands, their output, a
+//! terminal, and what must not be left behind. Holds no test itself.
+//!
+//! ```no_run
+//! let engine = tests::Engine::new();
+//! let image = engine.image("busybox");
+//! engine.run(&["run", "--rm", &image, "sh", "-c", "exit 3"]).fails_with(3);
+//! ```
+#![allow(clippy::disallowed_methods, reason = "tests may read files and run programs")]
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+#![allow(clippy::print_stderr, reason = "what a failing test saw goes to its output")]
+
+mod command;
+mod engine;
+mod leftovers;
+mod output;
+mod terminal;
+
+pub use command::{Invocation, Running};
+pub use engine::Engine;
+pub use leftovers::Leftovers;
+pub use output::Output;
+pub use terminal::Terminal;
+
+/// Returns how often a looped test goes round: a few times, or for long in `make soak`.
+pub fn rounds(usual: usize, soak: usize) -> usize {
+    if std::env::var_os("CORACLE_SOAK").is_some() { soak } else { usual }
+}

@@ -1,0 +1,132 @@
+//! What an engine has left on the machine, found by its directory: mounts, processes, cgroups.
+//! Tests run side by side, so counting before and after would blame the neighbour.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{UnmountFlags, unmount};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// Everything found, in words and in a form that can be cleared away.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    mounts: Vec<PathBuf>,
+    processes: Vec<(i32, String)>,
+    cgroups: Vec<PathBuf>,
+}
+
+impl Leftovers {
+    /// Looks for what belongs to the engine below `base`, and for cgroups that bear one of the ids.
+    pub fn find(base: &Path, ids: &[String]) -> Self {
+        let base = base.to_str().expect("a directory of ours");
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mounts = mountinfo.lines().filter(|line| mentions(line.as_bytes(), base));
+        Self {
+            mounts: mounts.filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from).collect(),
+            processes: processes(base),
+            cgroups: cgroups(ids),
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.mounts.is_empty() && self.processes.is_empty() && self.cgroups.is_empty()
+    }
+
+    /// Ends the processes and removes the mounts and groups, so that one failed test harms no other.
+    pub fn clear(&self) {
+        for (pid, _) in &self.processes {
+            let pidfd = Pid::from_raw(*pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+            if let Some(pidfd) = pidfd {
+                let _ = pidfd_send_signal(pidfd, Signal::KILL);
+            }
+        }
+        // The last one mounted lies on top.
+        for mount in self.mounts.iter().rev() {
+            let _ = unmount(mount, UnmountFlags::DETACH);
+        }
+        for group in &self.cgroups {
+            let _ = fs::remove_dir(group);
+        }
+    }
+}
+
+impl std::fmt::Display for Leftovers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.mounts.iter().try_for_each(|path| writeln!(f, "mount {}", path.display()))?;
+        self.processes.iter().try_for_each(|(pid, why)| writeln!(f, "process {pid}: {why}"))?;
+        self.cgroups.iter().try_for_each(|path| writeln!(f, "cgroup {}", path.display()))
+    }
+}
+
+/// Finds other processes that name the base directory, hold a file below it, or see it mounted.
+fn processes(base: &str) -> Vec<(i32, String)> {
+    let own = std::process::id().cast_signed();
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| *pid != own).filter_map(|pid| Some((pid, why_ours(pid, base)?))).collect()
+}
+
+fn why_ours(pid: i32, base: &str) -> Option<String> {
+    let proc = PathBuf::from(format!("/proc/{pid}"));
+    let read = |file: &str| fs::read(proc.join(file)).unwrap_or_default();
+    let stat = String::from_utf8_lossy(&read("stat")).into_owned();
+    // A zombie waits for its parent and holds nothing; on some machines pid 1 takes two seconds.
+    if stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')) {
+        return None;
+    }
+    let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+    if mentions(command.as_bytes(), base) {
+        return Some(command);
+    }
+    if mentions(&read("mountinfo"), base) && !shares_our_mounts(pid) {
+        return Some(format!("{command}(sees mounts of the engine)"));
+    }
+    let links = fs::read_dir(proc.join("fd")).into_iter().flatten().flatten().map(|fd| fd.path());
+    for link in links.chain([proc.join("cwd"), proc.join("root"), proc.join("exe")]) {
+        if let Ok(target) = fs::read_link(&link)
+            && mentions(target.as_os_str().as_encoded_bytes(), base)
+        {
+            return Some(format!("{command}(holds {})", target.display()));
+        }
+    }
+    None
+}
+
+/// A mount left on the host is seen by every process of the host; none of them is to blame.
+fn shares_our_mounts(pid: i32) -> bool {
+    fs::read_link(format!("/proc/{pid}/ns/mnt")).ok() == fs::read_link("/proc/self/ns/mnt").ok()
+}
+
+/// Finds groups named after one of the containers, deepest first.
+fn cgroups(ids: &[String]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    if !ids.is_empty() {
+        collect_groups(Path::new("/sys/fs/cgroup"), ids, 6, &mut found);
+    }
+    found
+}
+
+fn collect_groups(dir: &Path, ids: &[String], depth: usize, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        if depth > 0 {
+            collect_groups(&entry.path(), ids, depth - 1, found);
+        }
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if ids.iter().any(|id| name.contains(id.as_str())) {
+            found.push(entry.path());
+        }
+    }
+}
+
+/// Whether the bytes hold the base directory as a whole path component.
+fn mentions(bytes: &[u8], base: &str) -> bool {
+    let base = base.as_bytes();
+    bytes.windows(base.len()).enumerate().any(|(at, window)| {
+        window == base && !bytes.get(at + base.len()).is_some_and(u8::is_ascii_alphanumeric)
+    })
+}

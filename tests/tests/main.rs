@@ -1,0 +1,4 @@
+//! All whole-program tests, one file an area. They need root and change nothing that outlives them.
+#![allow(clippy::disallowed_methods, reason = "tests may read files and run programs")]
+
+mod harness;
