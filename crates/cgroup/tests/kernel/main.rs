@@ -1,0 +1,125 @@
+//! Groups on the running kernel, as root; everything is made below a parent of its own and removed.
+#![expect(clippy::unwrap_used, reason = "a test program throughout")]
+
+mod life;
+mod limits;
+mod processes;
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use cgroup::{CgroupPath, Group, Hierarchies, Hierarchy, Kind, Layout};
+use rustix::process::{Pid, Signal};
+
+/// A parent group that is removed with all that lives in it.
+struct Parent {
+    path: CgroupPath,
+    all: Hierarchies,
+}
+
+impl Parent {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = format!("/coracle-test-{}-{number}", std::process::id()).parse().unwrap();
+        Self { path, all: Hierarchies::detect().unwrap() }
+    }
+
+    fn path(&self, child: &str) -> CgroupPath {
+        self.path.join(child).unwrap()
+    }
+
+    fn group(&self, child: &str) -> Group {
+        Group::create(&self.all, &self.path(child)).unwrap()
+    }
+
+    /// The group in the v1 hierarchies or in the v2 one alone.
+    fn group_in(&self, hierarchies: &Hierarchies, child: &str) -> Group {
+        Group::create(hierarchies, &self.path(child)).unwrap()
+    }
+
+    fn v1(&self) -> Hierarchies {
+        self.only(|hierarchy| hierarchy.kind != Kind::V2)
+    }
+
+    fn v2(&self) -> Hierarchies {
+        self.only(|hierarchy| hierarchy.kind == Kind::V2)
+    }
+
+    fn only(&self, keep: impl Fn(&Hierarchy) -> bool) -> Hierarchies {
+        let hierarchies = self.all.iter().filter(|hierarchy| keep(hierarchy)).cloned().collect();
+        Hierarchies::open(&Layout { hierarchies }).unwrap()
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        if let Ok(group) = Group::open(&self.all, &self.path) {
+            let removed = group.kill(Signal::KILL).and_then(|()| group.destroy());
+            assert!(removed.is_ok() || std::thread::panicking(), "{removed:?}");
+            assert!(!group.exists() || std::thread::panicking());
+        }
+    }
+}
+
+/// A shell that starts its work when told, so that it can be put into a group before.
+struct Script(Child);
+
+impl Script {
+    fn new(text: &str) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "tests run programs")]
+        let child = Command::new("/bin/sh")
+            .args(["-c", &format!("read -r go; {text}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
+    fn go(&mut self) {
+        self.0.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    }
+
+    fn output(mut self) -> String {
+        self.go();
+        let output = self.into_child().wait_with_output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn into_child(mut self) -> Child {
+        #[expect(clippy::disallowed_methods, reason = "a stand-in for the child that is taken out")]
+        let done = Command::new("/bin/true").spawn().unwrap();
+        std::mem::replace(&mut self.0, done)
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads a file of a group below one hierarchy's usual place.
+#[expect(clippy::disallowed_methods, reason = "the plain look from outside")]
+fn read(hierarchy: &str, group: &Group, file: &str) -> String {
+    let path = format!("/sys/fs/cgroup/{hierarchy}{}/{file}", group.path());
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")).trim().to_owned()
+}
+
+/// Waits until something holds.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(10), "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
