@@ -30,7 +30,8 @@ pub(crate) fn read_path(path: &str) -> Result<String> {
 }
 
 fn read_open(fd: &OwnedFd) -> Result<String> {
-    let mut bytes = vec![0; 4096];
+    // Most files are shorter; musl maps and unmaps larger blocks each time.
+    let mut bytes = vec![0; 1024];
     let mut len = 0;
     loop {
         if len == bytes.len() {

@@ -138,9 +138,11 @@ impl Group {
     /// Processes must have ended: a killed one may need a moment to leave, which is waited for.
     pub fn destroy(&self) -> Result<()> {
         let mut first_error = None;
+        // One patience for all hierarchies: the same processes are in each.
+        let started = Instant::now();
         for member in &self.members {
             let mount = self.mount(member);
-            if let Err(error) = remove(mount, &member.below)
+            if let Err(error) = remove(mount, &member.below, started)
                 && first_error.is_none()
             {
                 first_error = Some(match error {
@@ -262,7 +264,7 @@ fn make(mount: &Mount, below: &str) -> Result<OwnedFd> {
         Err(error) => return Err(failed(error)),
     }
     let dir = open(mount, below).map_err(|error| Error::io("open", mount.show(below), error))?;
-    // On hybrid systems controllers of the v2 side are enabled when a limit needs one.
+    // Other controllers are enabled when a limit needs one.
     let wanted = mount.offered.and(Controllers::USUAL);
     if !wanted.is_empty() && !wanted.without(v2_controllers(dir.as_fd())).is_empty() {
         enable(mount, below, wanted);
@@ -332,13 +334,12 @@ pub(crate) fn enable(mount: &Mount, below: &str, wanted: Controllers) {
 }
 
 /// Removes a group: alone at first, then with its children, bottom up, again until they are idle.
-fn remove(mount: &Mount, below: &str) -> rustix::io::Result<()> {
+fn remove(mount: &Mount, below: &str, started: Instant) -> rustix::io::Result<()> {
     let rmdir = |path: &str| match unlinkat(mount, path, AtFlags::REMOVEDIR) {
         Err(Errno::NOENT) => Ok(()),
         result => result,
     };
     let mut pause = Duration::from_micros(100);
-    let deadline = Instant::now() + DESTROY_PATIENCE;
     loop {
         match rmdir(below) {
             Err(Errno::BUSY | Errno::NOTEMPTY) => {}
@@ -348,7 +349,7 @@ fn remove(mount: &Mount, below: &str) -> rustix::io::Result<()> {
             let _ = rmdir(&child);
         }
         match rmdir(below) {
-            Err(Errno::BUSY | Errno::NOTEMPTY) if Instant::now() < deadline => {
+            Err(Errno::BUSY | Errno::NOTEMPTY) if started.elapsed() < DESTROY_PATIENCE => {
                 sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(50));
             }

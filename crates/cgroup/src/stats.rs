@@ -51,7 +51,7 @@ pub struct Memory {
     pub swap_limit: Option<u64>,
     /// Processes that were killed for want of memory.
     pub oom_kills: u64,
-    /// How often the limit was hit.
+    /// How often the limit was hit; v1 does not count where the limit of memory plus swap is the same and is hit first.
     pub limit_hits: u64,
 }
 
@@ -177,11 +177,7 @@ fn memory_v1(member: &Member, oom_kills: u64) -> Option<Memory> {
         swap: total("total_swap"),
         swap_limit: both.zip(limit).map(|(both, limit)| both.saturating_sub(limit)),
         oom_kills,
-        // Where both limits are the same the kernel counts by memory plus swap.
-        limit_hits: ["memory.failcnt", "memory.memsw.failcnt"]
-            .into_iter()
-            .filter_map(|name| number(member, name))
-            .sum(),
+        limit_hits: number(member, "memory.failcnt").unwrap_or(0),
     })
 }
 

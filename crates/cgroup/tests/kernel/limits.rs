@@ -236,7 +236,7 @@ fn fork_bomb_stays_below_the_process_limit() {
 fn memory_hog_is_killed_and_counted() {
     let parent = Parent::new();
     let group = parent.group("web");
-    assert_eq!(group.apply(&memory(24 * MIB, 24 * MIB)).unwrap(), []);
+    assert_eq!(group.apply(&memory(24 * MIB, 48 * MIB)).unwrap(), []);
     assert_eq!(group.oom_count().unwrap(), 0);
     let mut hog = Script::new("exec tail /dev/zero");
     group.attach(hog.pid()).unwrap();
@@ -245,7 +245,7 @@ fn memory_hog_is_killed_and_counted() {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
     assert_eq!(group.oom_count().unwrap(), 1);
     let memory = group.stats().unwrap().memory.unwrap();
-    assert_eq!((memory.limit, memory.swap_limit, memory.oom_kills), (Some(24 << 20), Some(0), 1));
+    assert_eq!((memory.limit, memory.swap_limit, memory.oom_kills), (Some(24 << 20), Some(24 << 20), 1));
     assert!(memory.peak.unwrap() >= 20 << 20 && memory.limit_hits > 0, "{memory:?}");
 }
 
