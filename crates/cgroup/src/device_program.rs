@@ -31,6 +31,8 @@ const MINOR: u8 = 5;
 
 /// Compiles device rules to instructions (`struct bpf_insn` as little-endian words).
 ///
+/// The kernel's verifier takes 500 rules and gives up (E2BIG) somewhere below 1000.
+///
 /// The rules are tried from the last to the first. One that allows takes its access bits off what is asked and lets the request
 /// pass when nothing is left; one that denies ends it if any of its bits is left. So a request for `rw` may be granted by two
 /// rules, and a later rule makes a hole in an earlier one.

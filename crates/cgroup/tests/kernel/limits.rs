@@ -1,5 +1,7 @@
 //! Every limit is written, read back, and the important ones are felt.
 
+use std::os::fd::AsFd;
+
 use cgroup::Error;
 use oci::runtime::{
     BlockIo, Cpu, DeviceRule, HugepageLimit, Memory, NetworkResources, Pids, Rdma, Resources, ThrottleDevice,
@@ -249,16 +251,22 @@ fn memory_hog_is_killed_and_counted() {
     assert!(memory.peak.unwrap() >= 20 << 20 && memory.limit_hits > 0, "{memory:?}");
 }
 
-#[test]
-fn device_rules_are_felt() {
-    let parent = Parent::new();
-    let group = parent.group("web");
+/// Makes the nodes of /dev/null, zero and full, and a script that tries to open each for reading and writing.
+fn device_tries() -> (tempfile::TempDir, Script) {
     let folder = tempfile::tempdir().unwrap();
     for (name, minor) in [("null", 3), ("zero", 5), ("full", 7)] {
         let path = folder.path().join(name);
         mknodat(CWD, &path, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(1, minor))
             .unwrap();
     }
+    let tries = "for f in null zero full; do for how in '<' '>'; do
+        if (eval \": $how $f\") 2>/dev/null; then echo \"$f $how\"; fi; done; done";
+    let script = Script::new(&format!("cd '{}'; {tries}", folder.path().display()));
+    (folder, script)
+}
+
+/// All of null, zero without writing, of full only the node.
+fn some_devices() -> Vec<DeviceRule> {
     let rule = |allow, minor, access: &str| DeviceRule {
         allow,
         kind: Some("c".to_owned()),
@@ -266,22 +274,45 @@ fn device_rules_are_felt() {
         minor: Some(minor),
         access: Some(access.to_owned()),
     };
-    let devices = vec![
-        DeviceRule::default(),
-        rule(true, 3, "rwm"),
-        rule(true, 5, "rwm"),
-        rule(false, 5, "w"),
-        rule(true, 7, "m"),
-    ];
-    assert_eq!(group.apply(&Resources { devices, ..Resources::default() }).unwrap(), []);
+    let mut rules = vec![DeviceRule::default(), rule(true, 3, "rwm"), rule(true, 5, "rwm")];
+    rules.extend([rule(false, 5, "w"), rule(true, 7, "m")]);
+    rules
+}
+
+#[test]
+fn device_rules_are_felt() {
+    let parent = Parent::new();
+    let group = parent.group("web");
+    let resources = Resources { devices: some_devices(), ..Resources::default() };
+    assert_eq!(group.apply(&resources).unwrap(), []);
     assert_eq!(read("devices", &group, "devices.list"), "c 1:3 rwm\nc 1:5 rm\nc 1:7 m");
-    let tries = "for f in null zero full; do for how in '<' '>'; do
-        if eval \": $how $f\" 2>/dev/null; then echo \"$f $how\"; fi; done; done 2>/dev/null";
-    let script = Script::new(&format!("cd '{}'; {tries}", folder.path().display()));
+    let (_folder, script) = device_tries();
     group.attach(script.pid()).unwrap();
     assert_eq!(script.output(), "null <\nnull >\nzero <\n");
 
     let everything = DeviceRule { allow: true, ..DeviceRule::default() };
     group.apply(&Resources { devices: vec![everything], ..Resources::default() }).unwrap();
     assert_eq!(read("devices", &group, "devices.list"), "a *:* rwm");
+}
+
+#[test]
+fn device_program_passes_the_verifier_and_is_felt() {
+    let parent = Parent::new();
+    let group = parent.group_in(&parent.v2(), "web");
+    let program = sys::bpf::load_cgroup_device(&cgroup::device_program(&some_devices()).unwrap()).unwrap();
+    sys::bpf::attach_cgroup_device(program.as_fd(), group.v2_fd().unwrap(), None).unwrap();
+    let (_folder, script) = device_tries();
+    group.attach(script.pid()).unwrap();
+    assert_eq!(script.output(), "null <\nnull >\nzero <\n");
+
+    let many = (0..500).map(|minor| DeviceRule {
+        allow: minor % 2 == 0,
+        kind: Some("b".to_owned()),
+        major: Some(8),
+        minor: Some(minor),
+        access: None,
+    });
+    let long = cgroup::device_program(&many.collect::<Vec<_>>()).unwrap();
+    let long = sys::bpf::load_cgroup_device(&long).unwrap();
+    sys::bpf::attach_cgroup_device(long.as_fd(), group.v2_fd().unwrap(), Some(program.as_fd())).unwrap();
 }
