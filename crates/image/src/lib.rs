@@ -1,1 +1,46 @@
-//! Placeholder.
+//! Images: content by digest, layers as trees, references, archives and snapshots.
+//!
+//! What lies below the root of the store (version 1 of every record; all directories 0700):
+//!
+//! ```text
+//! oci-layout                    {"imageLayoutVersion":"1.0.0"}; written last when the store is made
+//! blobs/sha256/<hex>            manifests, configurations and layers, as they came
+//! layers/<chain id>/fs/         one layer as a tree in overlayfs form
+//! layers/<chain id>/layer.json  diff id, parent, sizes, largest ids
+//! layers/empty/fs/              stands in where an image has no layer
+//! images/<image id>.json        all that `run` must know of an image
+//! references/<name>             where a name leads and led; `/` is written `%2F`
+//! snapshots/<key>/upper, work   the writable part of a container
+//! snapshots/<key>/parent        symlink whose text is the chain id of the topmost layer
+//! staging/<purpose>-<pid>-…/    workspaces: half-made and half-removed things, `lock` held while in use
+//! locks/gc                      shared by users of images, exclusive for the moment of a removal
+//! locks/layer-<chain id>        held while that layer is made
+//! ```
+//!
+//! An image is visible when its record is there; all that the record names was made durable before.
+//! Nothing but a workspace is ever half there.
+
+mod archive;
+mod commit;
+mod content;
+mod error;
+mod hash;
+mod import;
+pub mod layer;
+mod record;
+mod reference;
+mod resolve;
+mod root;
+mod snapshot;
+mod tar;
+
+pub use archive::Loaded;
+pub use error::{Error, Result, TarError};
+pub use hash::{chain_ids, sha256};
+pub use import::{Change, Import, apply_changes};
+pub use record::{ImageRecord, LayerRecord, LayerRef, ReferenceRecord, Target};
+pub use root::{Images, Lease};
+pub use snapshot::{Snapshots, Usage};
+
+/// The kernel's limit on the layers of one overlay (`OVL_MAX_STACK`).
+pub const LAYERS_MAX: usize = 500;

@@ -1,0 +1,182 @@
+//! The directory that holds all images: opening it, its locks and its workspaces.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::RenameFlags;
+use rustix::io::Errno;
+use store::{Durability, Lock, write_atomic};
+use sys::{Context, Dir};
+
+use crate::{Error, Result};
+
+const LAYOUT: &str = "oci-layout";
+const LAYOUT_VERSION: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+const GC_LOCK: &str = "gc";
+/// Held by whoever works in a workspace; the kernel lets go of it when the process dies.
+const WORKSPACE_LOCK: &str = "lock";
+
+/// The images of one engine root.
+#[derive(Debug)]
+pub struct Images {
+    path: PathBuf,
+    pub(crate) root: Dir,
+}
+
+/// Keeps layers from being collected between looking an image up and using it.
+#[derive(Debug)]
+pub struct Lease {
+    _lock: Lock,
+}
+
+impl Images {
+    /// Opens the store below `root`, made where it is missing; its directories are private (0700):
+    /// containers reach files through mounts alone (CVE-2021-41091, CVE-2024-25621).
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let path = root.as_ref().to_owned();
+        let dir = match Dir::open(&path) {
+            Err(error) if error.is_not_found() => {
+                sys::fs::create_dir_all(&path)?;
+                Dir::open(&path)?
+            }
+            other => other?,
+        };
+        let images = Self { path, root: dir.strict() };
+        if !images.root.exists(LAYOUT)? {
+            images.lay_out()?;
+        }
+        Ok(images)
+    }
+
+    /// The directory of the store.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the directories; the layout file comes last and says that all is there.
+    fn lay_out(&self) -> Result<()> {
+        for dir in
+            ["blobs", "blobs/sha256", "layers", "images", "references", "snapshots", "staging", "locks"]
+        {
+            match self.root.mkdir(dir, 0o700) {
+                Err(error) if error.errno() == Some(Errno::EXIST) => {}
+                other => other?,
+            }
+        }
+        Ok(write_atomic(&self.root, LAYOUT, LAYOUT_VERSION, Durability::Synced)?)
+    }
+
+    /// Keeps what exists from being collected until it is dropped. Hold it from [`Images::resolve`]
+    /// until the snapshot is prepared, and no longer: removal waits for it.
+    pub fn lease(&self) -> Result<Lease> {
+        let locks = self.root.open_dir("locks")?;
+        Ok(Lease { _lock: Lock::shared(&locks, GC_LOCK)? })
+    }
+
+    /// Keeps everybody else from looking images up: for the moment of a removal.
+    pub(crate) fn exclusive(&self) -> Result<Lease> {
+        let locks = self.root.open_dir("locks")?;
+        Ok(Lease { _lock: Lock::exclusive(&locks, GC_LOCK)? })
+    }
+
+    /// Takes the lock of a layer that is to be made.
+    pub(crate) fn lock_layer(&self, hex: &str) -> Result<LayerLock> {
+        let locks = self.root.open_dir("locks")?;
+        let name = format!("layer-{hex}");
+        let lock = Lock::exclusive(&locks, &name)?;
+        Ok(LayerLock { lock: Some(lock), locks, name })
+    }
+
+    /// Makes a directory of one's own in which blobs and layers are prepared.
+    pub(crate) fn workspace(&self, purpose: &str) -> Result<Workspace> {
+        let staging = self.root.open_dir("staging")?;
+        // Until its lock is held, a collector must not take it for an abandoned one.
+        let _lease = self.lease()?;
+        loop {
+            let random = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+            let name = format!("{purpose}-{}-{:x}{:08x}", std::process::id(), random.tv_sec, random.tv_nsec);
+            match staging.mkdir(&name, 0o700) {
+                Err(error) if error.errno() == Some(Errno::EXIST) => continue,
+                other => other?,
+            }
+            let dir = staging.open_dir(&name)?;
+            let lock = Lock::exclusive(&dir, WORKSPACE_LOCK)?;
+            return Ok(Workspace { staging, name, dir, _lock: lock });
+        }
+    }
+
+    /// Whether a workspace was left behind by a process that is gone.
+    pub(crate) fn is_abandoned(&self, name: &str) -> Result<bool> {
+        let dir = match self.root.open_dir(Path::new("staging").join(name)) {
+            Err(error) if error.is_not_found() => return Ok(false),
+            other => other?,
+        };
+        Ok(!Lock::is_held(&dir, WORKSPACE_LOCK)?)
+    }
+
+    /// Moves something out of sight into a workspace, whose end removes it: renaming is quick, so that
+    /// others wait for the removal of a name and not of a million files.
+    pub(crate) fn discard(&self, path: &Path, trash: &Workspace) -> Result<bool> {
+        let target =
+            Path::new("staging").join(&trash.name).join(path.file_name().expect("a path below the store"));
+        match self.root.rename(path, target, RenameFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The lock of one layer; its file goes with it.
+#[derive(Debug)]
+pub(crate) struct LayerLock {
+    lock: Option<Lock>,
+    locks: Dir,
+    name: String,
+}
+
+impl Drop for LayerLock {
+    fn drop(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            // The lock itself ends in any case; a file that stays is taken again by the next user.
+            let _ = lock.remove(&self.locks, &self.name);
+        }
+    }
+}
+
+/// A directory below `staging/`, removed with all that is still in it.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    staging: Dir,
+    name: String,
+    pub(crate) dir: Dir,
+    _lock: Lock,
+}
+
+impl Workspace {
+    /// Returns the path of something in the workspace, relative to the store.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        Path::new("staging").join(&self.name).join(name)
+    }
+
+    /// Creates a file in the workspace.
+    pub(crate) fn create(&self, name: &str) -> Result<std::fs::File> {
+        Ok(self.dir.create_file(name, 0o600)?.into())
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        // What cannot be removed now is found by `audit` and removed by `collect`.
+        let _ = self.staging.remove_tree(&self.name);
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec
+}
+
+/// Writes back a file that is about to get its final name.
+pub(crate) fn sync_file(file: &std::fs::File, what: &str) -> Result<()> {
+    rustix::fs::fdatasync(file).context(|| format!("cannot sync {what}")).map_err(Error::from)
+}
