@@ -3,5 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "a tool of the project may read files and run programs")]
 #![allow(missing_debug_implementations, reason = "nothing here is printed")]
 
+pub mod bench;
 pub mod images;
 pub mod tidy;

@@ -1,9 +1,11 @@
-//! The command line of the project's own glue: `cargo xtask images | tidy`.
+//! The command line of the project's own glue: `cargo xtask images | tidy | bench`.
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
-use clap::Parser;
-use xtask::{images, tidy};
+use clap::{Parser, Subcommand};
+use xtask::{bench, images, tidy};
 
 /// Glue of the project: test images, checks, measurements.
 #[derive(Parser)]
@@ -16,12 +18,29 @@ enum Task {
     },
     /// Checks the rules of the house, which the tests check too, and tells what is worth a look.
     Tidy,
+    /// Measures beside the bare kernel and the peers, and prints tables in Markdown.
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Makes bare containers for the bench, one for each line of input.
+    #[command(hide = true)]
+    Floor { base: PathBuf },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// What a container costs to start and to keep.
+    Start(bench::Options),
 }
 
 fn main() -> Result<()> {
     match Task::parse() {
         Task::Images { names } => make_images(&names),
         Task::Tidy => check_tidy(),
+        Task::Bench(Bench::Start(options)) => {
+            print!("{}", bench::start(&options)?);
+            Ok(())
+        }
+        Task::Floor { base } => bench::serve_floor(&base),
     }
 }
 

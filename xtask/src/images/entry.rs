@@ -115,10 +115,20 @@ pub(super) enum LongNames {
 pub(super) fn write_tar(entries: &[Entry], names: LongNames) -> Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
     for entry in entries {
+        let entry = &like_original(entry, entries);
         append(&mut tar, entry, names)
             .with_context(|| format!("cannot write entry `{}`", entry.path.escape_ascii()))?;
     }
     Ok(tar.into_inner()?)
+}
+
+/// Gives a hard link the attributes of the file it names, as archivers write them: some readers apply
+/// those of the last name they meet.
+fn like_original(entry: &Entry, entries: &[Entry]) -> Entry {
+    let Kind::Hardlink(target) = &entry.kind else { return entry.clone() };
+    let original = entries.iter().find(|original| original.path == *target);
+    let original = original.expect("recipes link to files of the same layer").clone();
+    Entry { path: entry.path.clone(), kind: entry.kind.clone(), xattrs: BTreeMap::new(), ..original }
 }
 
 fn append(tar: &mut Builder<Vec<u8>>, entry: &Entry, names: LongNames) -> Result<()> {

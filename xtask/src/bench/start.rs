@@ -1,0 +1,250 @@
+//! `bench start`: what a container costs in time and memory, from one to a thousand of them.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::Options;
+use super::contest::{
+    Coracle, Docker, Engine, Runtime, answer, complain, extract_busybox, install_peers, time,
+};
+use super::floor::Client;
+use super::memory::{kernel_bytes, private_bytes};
+use super::report::Report;
+use super::sample::Sample;
+
+/// The parts of the bench, in their order; `--only` picks one.
+const PARTS: &[&str] = &["start", "exec", "alive", "parallel", "program"];
+
+/// Starts of one contestant in a row.
+const BLOCK: usize = 5;
+
+/// Measures and returns the tables as Markdown.
+pub(super) fn run(options: &Options) -> Result<String> {
+    if let Some(only) = &options.only {
+        anyhow::ensure!(PARTS.contains(&only.as_str()), "no part `{only}`; there are: {}", PARTS.join(", "));
+    }
+    let base = tempfile::Builder::new().prefix("crb-").tempdir_in("/tmp")?;
+    // Containers' users walk through it to their root.
+    std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let coracle = Coracle::prepare(base.path())?;
+    let docker = match options.no_peers {
+        true => None,
+        false => {
+            install_peers()?;
+            Some(Docker::prepare(base.path())?)
+        }
+    };
+    let mut report = Report::new();
+    let wanted = |part: &str| options.only.as_ref().is_none_or(|only| only == part);
+    let progress = |part: &str| complain(&format!("measuring: {part}"));
+    if wanted("start") {
+        progress("one start");
+        starts(options, base.path(), &coracle, docker.as_ref(), &mut report)?;
+    }
+    if wanted("exec") {
+        progress("exec");
+        execs(options, &coracle, docker.as_ref(), &mut report)?;
+    }
+    if wanted("alive") {
+        progress("many alive");
+        alive(options, &coracle, &mut report)?;
+    }
+    if wanted("parallel") {
+        progress("many callers");
+        parallel(options, &coracle, docker.as_ref(), &mut report)?;
+    }
+    if wanted("program") {
+        progress("the program");
+        program(options, &coracle, &mut report)?;
+    }
+    Ok(report.finish())
+}
+
+/// Times one start.
+type Once<'a> = Box<dyn FnMut() -> Result<Duration> + 'a>;
+
+/// One start of `true`, a few of each contestant in turn, so that a busy minute hits all of them.
+fn starts(
+    options: &Options,
+    base: &Path,
+    coracle: &Coracle,
+    docker: Option<&Docker>,
+    report: &mut Report,
+) -> Result<()> {
+    extract_busybox(&base.join("store/layer"))?;
+    let mut floor = Client::start(base)?;
+    let mut contestants: Vec<(&str, Once<'_>)> = vec![
+        ("floor: the bare system calls", Box::new(move || floor.once())),
+        ("`coracle run --rm`", Box::new(|| coracle.start())),
+    ];
+    if let Some(docker) = docker {
+        let mut crun = Runtime::prepare("crun", base, docker)?;
+        let mut runc = Runtime::prepare("runc", base, docker)?;
+        contestants.push(("`crun run`, bundle ready", Box::new(move || crun.start())));
+        contestants.push(("`runc run`, bundle ready", Box::new(move || runc.start())));
+        contestants.push(("`docker run --rm`", Box::new(|| docker.start())));
+    }
+    let mut durations = vec![Vec::new(); contestants.len()];
+    while durations[0].len() < options.iterations() {
+        for ((name, once), durations) in contestants.iter_mut().zip(&mut durations) {
+            // What the one before left to the kernel (docker takes long to tidy up) must not be
+            // charged to the next: it rests, makes one start for nothing, and then is measured.
+            thread::sleep(Duration::from_millis(50));
+            once().with_context(|| (*name).to_owned())?;
+            for _ in 0..BLOCK {
+                durations.push(once().with_context(|| (*name).to_owned())?);
+            }
+        }
+    }
+    let rows = contestants.iter().zip(durations);
+    let rows =
+        rows.filter_map(|((name, _), taken)| Some(((*name).to_owned(), Sample::new(taken)?))).collect();
+    report.contest("`true` in a new container, no network", rows);
+    Ok(())
+}
+
+/// `true` in a container that runs.
+fn execs(options: &Options, coracle: &Coracle, docker: Option<&Docker>, report: &mut Report) -> Result<()> {
+    let mut engines: Vec<(&str, &dyn Engine)> = vec![("`coracle exec`", coracle)];
+    engines.extend(docker.map(|docker| ("`docker exec`", docker as &dyn Engine)));
+    let sleepers = engines.iter().map(|(_, engine)| engine.sleeper()).collect::<Result<Vec<_>>>()?;
+    let mut durations = vec![Vec::new(); engines.len()];
+    for _ in 0..options.iterations() {
+        for ((engine, id), durations) in engines.iter().zip(&sleepers).zip(&mut durations) {
+            durations.push(time(engine.1.command(&["exec", id, "true"]))?);
+        }
+    }
+    for ((_, engine), id) in engines.iter().zip(sleepers) {
+        engine.remove(&[id])?;
+    }
+    let rows = engines.iter().zip(durations);
+    let rows =
+        rows.filter_map(|((name, _), taken)| Some(((*name).to_owned(), Sample::new(taken)?))).collect();
+    report.contest("`true` in a running container", rows);
+    Ok(())
+}
+
+/// A start when many are alive, against a start when none is; and what each of the many costs.
+fn alive(options: &Options, coracle: &Coracle, report: &mut Report) -> Result<()> {
+    let many = options.many() - 1;
+    let some = |count: usize| (0..count).map(|_| coracle.start()).collect::<Result<Vec<_>>>();
+    some(3)?;
+    let before = some(options.iterations())?;
+    let kernel = kernel_bytes()?;
+    let (own, _) = private_bytes(&coracle.binary)?;
+    let ids = (0..many).map(|_| coracle.sleeper()).collect::<Result<Vec<_>>>()?;
+    thread::sleep(Duration::from_secs(1));
+    let kernel = kernel_bytes()?.saturating_sub(kernel);
+    let (private, processes) = private_bytes(&coracle.binary)?;
+    let after = some(options.iterations())?;
+    let listing = (0..5).map(|_| time(coracle.command(&["ps"]))).collect::<Result<Vec<_>>>()?;
+    coracle.remove(&ids)?;
+    let rows =
+        [("none alive".to_owned(), Sample::new(before)), (format!("{many} alive"), Sample::new(after))];
+    report.contest(
+        "`coracle run --rm` of `true`",
+        rows.into_iter().filter_map(|(n, s)| Some((n, s?))).collect(),
+    );
+    let each = |bytes: u64| format!("{:.3} MiB", bytes as f64 / many as f64 / f64::from(1 << 20));
+    report.fact("private memory of an idle container's engine processes", each(private.saturating_sub(own)));
+    report.fact("engine processes a container", format!("{:.2}", processes as f64 / many as f64));
+    report.fact("kernel memory of an idle container (the whole machine's growth)", each(kernel));
+    if let Some(listing) = Sample::new(listing) {
+        report.duration(&format!("`ps` with {many} alive"), &listing);
+    }
+    Ok(())
+}
+
+/// Many callers at once, and whoever looks on meanwhile.
+fn parallel(
+    options: &Options,
+    coracle: &Coracle,
+    docker: Option<&Docker>,
+    report: &mut Report,
+) -> Result<()> {
+    let (callers, starts) = (16, options.many());
+    let done = AtomicBool::new(false);
+    let (race, listing) = thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut taken = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                taken.push(time(coracle.command(&["ps", "--all"]))?);
+                thread::sleep(Duration::from_millis(20));
+            }
+            Ok::<_, anyhow::Error>(taken)
+        });
+        let race = Race::run(coracle, callers, starts);
+        done.store(true, Ordering::Relaxed);
+        (race, watcher.join().expect("the watcher does not panic"))
+    });
+    race.report(&format!("`coracle`: {starts} starts by {callers} callers"), report);
+    if let Some(listing) = Sample::new(listing?) {
+        report.duration("`ps --all` while they start", &listing);
+    }
+    if let Some(docker) = docker {
+        let (callers, starts) = (8, 32);
+        Race::run(docker, callers, starts)
+            .report(&format!("`docker`: {starts} starts by {callers} callers"), report);
+    }
+    Ok(())
+}
+
+/// How a number of starts by parallel callers went.
+struct Race {
+    took: Duration,
+    starts: usize,
+    failed: usize,
+    first_failure: Option<String>,
+}
+
+impl Race {
+    fn run(engine: &dyn Engine, callers: usize, starts: usize) -> Self {
+        let next = AtomicUsize::new(0);
+        let begin = Instant::now();
+        let failures: Vec<String> = thread::scope(|scope| {
+            let call = || {
+                let mut failures = Vec::new();
+                while next.fetch_add(1, Ordering::Relaxed) < starts {
+                    failures.extend(engine.start().err().map(|error| format!("{error:#}")));
+                }
+                failures
+            };
+            let callers: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
+            callers.into_iter().flat_map(|caller| caller.join().expect("a caller does not panic")).collect()
+        });
+        Self {
+            took: begin.elapsed(),
+            starts,
+            failed: failures.len(),
+            first_failure: failures.into_iter().next(),
+        }
+    }
+
+    fn report(&self, what: &str, report: &mut Report) {
+        let rate = self.starts as f64 / self.took.as_secs_f64();
+        report.fact(
+            what,
+            format!("{:.1} s, {rate:.0} a second, {} failed", self.took.as_secs_f64(), self.failed),
+        );
+        if let Some(failure) = &self.first_failure {
+            complain(&format!("the first that failed: {failure}"));
+        }
+    }
+}
+
+/// The program itself.
+fn program(options: &Options, coracle: &Coracle, report: &mut Report) -> Result<()> {
+    let version = answer(coracle.command(&["--version"]))?;
+    let taken =
+        (0..options.iterations()).map(|_| time(coracle.command(&["--version"]))).collect::<Result<_>>()?;
+    if let Some(sample) = Sample::new(taken) {
+        report.duration(&format!("`coracle --version` ({version})"), &sample);
+    }
+    let size = std::fs::metadata(&coracle.binary)?.len();
+    report.fact("size of the program", format!("{:.2} MiB", size as f64 / f64::from(1 << 20)));
+    Ok(())
+}
