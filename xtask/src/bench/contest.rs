@@ -15,6 +15,9 @@ use crate::images;
 /// Time for dockerd to come up or to go.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where docker's containers are grouped, apart from those of a daemon that may be running.
+const DOCKER_GROUP: &str = "coracle-bench-docker";
+
 /// Runs a command to its end, which must be a good one, and returns how long that took.
 pub(super) fn time(mut command: Command) -> Result<Duration> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -128,6 +131,7 @@ impl Docker {
             .arg(&exec_root)
             .arg("--pidfile")
             .arg(base.join("pid"))
+            .args(["--cgroup-parent", DOCKER_GROUP])
             .args(["--host", &socket, "--bridge=none", "--iptables=false", "--ip6tables=false"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -181,6 +185,10 @@ impl Drop for Docker {
             }
             thread::sleep(Duration::from_millis(100));
         }
+        for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+            let _ = fs::remove_dir(hierarchy.path().join(DOCKER_GROUP));
+        }
+        let _ = fs::remove_dir(Path::new("/sys/fs/cgroup").join(DOCKER_GROUP));
     }
 }
 
