@@ -1,2 +1,20 @@
-//! The binary.
-fn main() {}
+//! The binary: picks a face by the first argument or by the name it was called by.
+
+mod init;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let name = args.next().unwrap_or_default();
+    let args: Vec<OsString> = args.collect();
+    if args.first().is_some_and(|first| first.as_bytes() == supervisor::GUARDIAN_ARGUMENT.to_bytes()) {
+        sys::process::exit_now(supervisor::guardian_main());
+    }
+    if name.as_bytes().ends_with(b"docker-init") {
+        sys::process::exit_now(init::main(&args));
+    }
+    cli::run(&args, cli::execute)
+}

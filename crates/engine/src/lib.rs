@@ -1,3 +1,15 @@
-//! The verbs of the engine: plain requests in, plain results out.
+//! The verbs of the engine: functions over plain requests that the faces (command line, HTTP) call.
+//!
+//! `container/run.rs` is the place to begin reading: it is the recipe of a start.
 
+pub mod container;
+mod error;
+pub mod image;
+mod paths;
 pub mod request;
+pub mod system;
+pub mod timing;
+
+pub use error::{Error, Result};
+pub use oci::class::Class;
+pub use paths::{Engine, EngineConfig};

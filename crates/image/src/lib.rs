@@ -21,6 +21,7 @@
 //! Nothing but a workspace is ever half there.
 
 mod archive;
+mod audit;
 mod commit;
 mod content;
 mod error;
@@ -29,18 +30,23 @@ mod import;
 pub mod layer;
 mod record;
 mod reference;
+mod remove;
 mod resolve;
 mod root;
 mod snapshot;
 mod tar;
+mod view;
 
 pub use archive::Loaded;
+pub use audit::Audit;
 pub use error::{Error, Result, TarError};
 pub use hash::{chain_ids, sha256};
 pub use import::{Change, Import, apply_changes};
 pub use record::{ImageRecord, LayerRecord, LayerRef, ReferenceRecord, Target};
+pub use remove::{Force, ImageUse, Removal};
 pub use root::{Images, Lease};
 pub use snapshot::{Snapshots, Usage};
+pub use view::{GraphDriver, HistoryEntry, ImageInspect, ImageSummary, InspectRootFs, Metadata};
 
 /// The kernel's limit on the layers of one overlay (`OVL_MAX_STACK`).
 pub const LAYERS_MAX: usize = 500;

@@ -110,6 +110,10 @@ impl Images {
             Err(error) if error.is_not_found() => return Ok(false),
             other => other?,
         };
+        if !dir.exists(WORKSPACE_LOCK)? {
+            // Between its making and its lock lie microseconds, or a crash.
+            return Ok(now().saturating_sub(dir.stat_self()?.st_mtime) > 60);
+        }
         Ok(!Lock::is_held(&dir, WORKSPACE_LOCK)?)
     }
 

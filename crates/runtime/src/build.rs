@@ -29,6 +29,8 @@ use sys::{Context, Dir};
 use crate::error::Failure;
 use crate::step::{BuildStep, DeviceKind, MountStep, Plan, Source};
 
+pub(crate) use idmap::user_namespace;
+
 type Outcome<T> = Result<T, Failure>;
 
 /// What the builder works with.

@@ -248,6 +248,7 @@ pub(crate) fn run(
     let mut start = None;
     let outcome = (|| {
         process::set_undumpable()?;
+        sys::signals::reset();
         apply_all(prepare, io, &mut start)?;
         if !wait_for_builder() {
             // The builder has told why.

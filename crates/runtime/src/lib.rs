@@ -21,3 +21,11 @@ pub use exec::{ExecInput, ExecTarget, Executed, exec};
 pub use init::Gate;
 pub use plan::{PlanInput, plan};
 pub use step::Plan;
+
+/// Makes a user namespace with these maps and no process in it, to id-map mounts by.
+pub fn user_namespace(
+    uid_map: &[oci::runtime::IdMapping],
+    gid_map: &[oci::runtime::IdMapping],
+) -> Result<std::os::fd::OwnedFd> {
+    build::user_namespace(uid_map, gid_map).map_err(Error::from_failure)
+}

@@ -100,6 +100,7 @@ fn reap(supervisor: Pid, exits: &OwnedFd) -> sys::Result<i32> {
 }
 
 fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
+    sys::signals::unblock_all();
     let _ = rustix::process::setsid();
     let _ = process::set_name(c"coracle-guard");
     rustix::process::chdir("/").context(|| "cannot leave the working directory".into())?;

@@ -18,6 +18,7 @@ pub struct Job {
     pub plan: Plan,
     /// Path of the container's cgroup, if the machine has any.
     pub cgroup: Option<String>,
+    #[serde(with = "as_json")]
     pub resources: Resources,
     pub pids_limit: Option<i64>,
     pub terminal: bool,
@@ -74,4 +75,25 @@ pub enum Removal {
     /// A directory with all below it.
     Tree(PathBuf),
     File(PathBuf),
+}
+
+/// The specification's types leave out absent fields, which only a self-describing form can carry:
+/// in the compact job they travel as JSON text.
+mod as_json {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(value).map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        serde_json::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
 }

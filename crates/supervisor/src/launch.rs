@@ -18,7 +18,7 @@ pub(crate) const JOB_FD: i32 = 3;
 pub(crate) const CLIENT_FD: i32 = 4;
 
 /// The hidden first argument that makes our executable a guardian.
-pub(crate) const GUARDIAN_ARGUMENT: &CStr = c"supervise-container";
+pub const GUARDIAN_ARGUMENT: &CStr = c"supervise-container";
 
 /// Why a guardian could not be started.
 #[derive(Debug, thiserror::Error)]

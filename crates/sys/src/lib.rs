@@ -8,12 +8,13 @@
 
 pub mod bpf;
 pub mod credentials;
-mod error;
 pub mod dir;
+mod error;
 pub mod fs;
 pub mod loopback;
 pub mod mount;
 pub mod process;
+pub mod signals;
 pub mod terminal;
 
 pub use dir::Dir;

@@ -89,17 +89,14 @@ pub fn create(kind: &str, parameters: &[Parameter<'_>], attributes: MountAttrFla
     for parameter in parameters {
         let (name, answer) = match parameter {
             Parameter::Flag(name) => (name, fsconfig_set_flag(&context, *name)),
-            Parameter::Text(name, value) => {
-                (name, fsconfig_set_string(&context, *name, value.as_str()))
-            }
+            Parameter::Text(name, value) => (name, fsconfig_set_string(&context, *name, value.as_str())),
             Parameter::Fd(name, fd) => (name, fsconfig_set_fd(&context, *name, fd)),
         };
         answer.map_err(|errno| with_log(&context, format!("cannot set option `{name}` of {kind}"), errno))?;
     }
     fsconfig_create(&context)
         .map_err(|errno| with_log(&context, format!("cannot create a {kind} file system"), errno))?;
-    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-        .context(|| format!("cannot mount {kind}"))
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).context(|| format!("cannot mount {kind}"))
 }
 
 /// Adds what the kernel wrote into the context's message log (fsopen(2)).

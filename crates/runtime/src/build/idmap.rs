@@ -28,7 +28,7 @@ pub(super) fn write_maps(pid: Pid, uid_map: &[IdMapping], gid_map: &[IdMapping])
 }
 
 /// Returns a user namespace with these maps and no process in it.
-fn user_namespace(uid_map: &[IdMapping], gid_map: &[IdMapping]) -> Outcome<OwnedFd> {
+pub(crate) fn user_namespace(uid_map: &[IdMapping], gid_map: &[IdMapping]) -> Outcome<OwnedFd> {
     let (ours, theirs) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into())?;
     let reader = ours.as_fd();

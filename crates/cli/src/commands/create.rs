@@ -1,0 +1,29 @@
+//! `create`: make a container and print its id.
+
+use super::Command;
+use crate::caller::Caller;
+use crate::grammar::Read;
+use crate::options::ContainerOptions;
+use crate::parse::{Arguments, Words};
+
+/// Arguments of `create`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Suppress the pull output
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    container: ContainerOptions,
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::AtLeast(1);
+
+    fn words(&self) -> &[String] {
+        &self.container.words
+    }
+
+    fn command(self, caller: &dyn Caller) -> Read<Command> {
+        self.container.request(caller).map(Command::Create)
+    }
+}

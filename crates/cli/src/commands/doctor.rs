@@ -1,0 +1,31 @@
+//! `doctor`: what this machine lacks, and the remedy.
+
+use engine::request::InfoRequest;
+
+use super::Command;
+use crate::caller::Caller;
+use crate::grammar::Read;
+use crate::grammar::format::{self, Format};
+use crate::parse::{Arguments, Words};
+
+/// Arguments of `doctor`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Format output: 'table' (default) or 'json'
+    #[arg(short, long, value_parser = format::parse)]
+    format: Option<Format>,
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::None;
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn command(self, _: &dyn Caller) -> Read<Command> {
+        Ok(Command::Doctor(InfoRequest { fresh: true }, self.format.unwrap_or_default()))
+    }
+}

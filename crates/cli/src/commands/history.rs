@@ -1,0 +1,51 @@
+//! `history`: the layers of an image and how they came to be.
+
+use engine::request::{HistoryRequest, Platform};
+
+use super::Command;
+use crate::caller::Caller;
+use crate::grammar::format::{self, Format};
+use crate::grammar::{Read, boolean, platform};
+use crate::parse::{Arguments, Words};
+use crate::print::HistoryView;
+
+/// Arguments of `history`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Format output: 'table' (default) or 'json'
+    #[arg(long, value_parser = format::parse)]
+    format: Option<Format>,
+    /// Print sizes and dates in human readable format (default true)
+    #[arg(short = 'H', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = boolean::parse)]
+    human: Option<bool>,
+    /// Don't truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// Show history for the given platform
+    #[arg(long, value_parser = platform::parse)]
+    platform: Option<Platform>,
+    /// Only show image IDs
+    #[arg(short, long)]
+    quiet: bool,
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::Exactly(1);
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn command(self, _: &dyn Caller) -> Read<Command> {
+        let image = self.words.into_iter().next().unwrap_or_default();
+        let view = HistoryView {
+            format: self.format.unwrap_or_default(),
+            quiet: self.quiet,
+            truncate: !self.no_trunc,
+            human: self.human.unwrap_or(true),
+        };
+        Ok(Command::History(HistoryRequest { image, platform: self.platform }, view))
+    }
+}

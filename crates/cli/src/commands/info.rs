@@ -1,0 +1,31 @@
+//! `info`: what this engine holds and what it found on the machine.
+
+use engine::request::InfoRequest;
+
+use super::Command;
+use crate::caller::Caller;
+use crate::grammar::Read;
+use crate::grammar::format::{self, Format};
+use crate::parse::{Arguments, Words};
+
+/// Arguments of `info`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Format output: 'json'
+    #[arg(short, long, value_parser = format::parse)]
+    format: Option<Format>,
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::None;
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn command(self, _: &dyn Caller) -> Read<Command> {
+        Ok(Command::Info(InfoRequest::default(), self.format.unwrap_or_default()))
+    }
+}

@@ -1,0 +1,60 @@
+//! One verb a file: its arguments, and what they mean.
+
+use engine::request::{
+    AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest, ImagesRequest,
+    ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PsRequest,
+    RemoveImagesRequest, RemoveRequest, RunRequest, StartRequest, StopRequest, TagRequest, WaitRequest,
+};
+
+use crate::grammar::format::Format;
+use crate::print::{HistoryView, ImagesView, PsView};
+
+pub(crate) mod create;
+pub(crate) mod doctor;
+pub(crate) mod exec;
+pub(crate) mod history;
+pub(crate) mod image_inspect;
+pub(crate) mod images;
+pub(crate) mod import;
+pub(crate) mod info;
+pub(crate) mod inspect;
+pub(crate) mod kill;
+pub(crate) mod load;
+pub(crate) mod logs;
+pub(crate) mod ps;
+pub(crate) mod rm;
+pub(crate) mod rmi;
+pub(crate) mod run;
+pub(crate) mod start;
+pub(crate) mod stop;
+pub(crate) mod system_audit;
+pub(crate) mod tag;
+pub(crate) mod version;
+pub(crate) mod wait;
+
+/// What was asked for: a request of the engine, and how its answer is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    Audit(AuditRequest),
+    Create(ContainerRequest),
+    Doctor(InfoRequest, Format),
+    Exec(ExecRequest),
+    History(HistoryRequest, HistoryView),
+    ImageInspect(ImageInspectRequest, Format),
+    Images(ImagesRequest, ImagesView),
+    Import(ImportRequest),
+    Info(InfoRequest, Format),
+    Inspect(InspectRequest, Format),
+    Kill(KillRequest),
+    Load(LoadRequest),
+    Logs(LogsRequest),
+    Ps(PsRequest, PsView),
+    Remove(RemoveRequest),
+    RemoveImages(RemoveImagesRequest),
+    Run(RunRequest),
+    Start(StartRequest),
+    Stop(StopRequest),
+    Tag(TagRequest),
+    Version(Format),
+    Wait(WaitRequest),
+}

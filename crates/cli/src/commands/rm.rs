@@ -1,0 +1,45 @@
+//! `rm`: forget containers and what they wrote.
+
+use engine::request::RemoveRequest;
+
+use super::Command;
+use crate::caller::Caller;
+use crate::grammar::Read;
+use crate::options::{Refusal, Refused, Table};
+use crate::parse::{Arguments, Words};
+
+/// Arguments of `rm`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Force the removal of a running container (uses SIGKILL)
+    #[arg(short, long)]
+    force: bool,
+    /// Remove anonymous volumes associated with the container
+    #[arg(short, long)]
+    volumes: bool,
+    #[command(flatten)]
+    refused: Refused<OfRm>,
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
+struct OfRm;
+
+impl Table for OfRm {
+    const ROWS: &'static [Refusal] =
+        &[Refusal::switch("link", crate::grammar::namespace::NO_BRIDGES).short('l')];
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::AtLeast(1);
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn command(self, _: &dyn Caller) -> Read<Command> {
+        self.refused.check()?;
+        let Self { force, volumes, words, .. } = self;
+        Ok(Command::Remove(RemoveRequest { containers: words, force, volumes }))
+    }
+}

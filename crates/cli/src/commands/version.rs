@@ -1,0 +1,29 @@
+//! `version`: what this engine is.
+
+use super::Command;
+use crate::caller::Caller;
+use crate::grammar::Read;
+use crate::grammar::format::{self, Format};
+use crate::parse::{Arguments, Words};
+
+/// Arguments of `version`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Format output: 'json'
+    #[arg(short, long, value_parser = format::parse)]
+    format: Option<Format>,
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::None;
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn command(self, _: &dyn Caller) -> Read<Command> {
+        Ok(Command::Version(self.format.unwrap_or_default()))
+    }
+}

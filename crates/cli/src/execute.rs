@@ -1,0 +1,274 @@
+//! Carries commands out: calls the engine and prints its answers.
+
+mod session;
+
+use std::io::Write;
+
+use engine::container::{self, ExecOutcome, Outcome};
+use engine::request::view::Verdict;
+use engine::request::{InspectKind, InspectRequest};
+use engine::timing::Timing;
+use engine::{Engine, EngineConfig, image, system};
+
+use crate::commands::Command;
+use crate::error::Failure;
+use crate::global::Global;
+use crate::print::{self, Clock};
+use crate::{Parsed, output};
+use session::Session;
+
+/// Where the engine keeps its things unless told otherwise.
+const ROOT: &str = "/var/lib/coracle";
+const RUN_ROOT: &str = "/run/coracle";
+
+/// Carries a command out and returns the exit code.
+pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
+    if let Command::Version(format) = &parsed.command {
+        return show(&print::version(&system::version(), *format));
+    }
+    let engine = open(&parsed.global)?;
+    match parsed.command {
+        Command::Run(request) => run(&engine, &request),
+        Command::Create(request) => {
+            let created = container::create(&engine, &request).map_err(|e| failure(&e, 125))?;
+            created.warnings.iter().for_each(|warning| warn(warning));
+            show(&format!("{}\n", created.id))
+        }
+        Command::Start(request) => start(&engine, &request),
+        Command::Stop(request) => each(container::stop(&engine, &request)),
+        Command::Kill(request) => each(container::kill(&engine, &request)),
+        Command::Remove(request) => each(container::remove(&engine, &request)),
+        Command::Wait(request) => each(container::wait(&engine, &request)),
+        Command::Exec(request) => exec(&engine, &request),
+        Command::Logs(request) => logs(&engine, &request),
+        Command::Ps(request, view) => {
+            let rows = container::list(&engine, &request).map_err(|e| failure(&e, 1))?;
+            show(&print::ps(&rows, &view, &clock()))
+        }
+        Command::Inspect(request, format) => inspect(&engine, &request, format),
+        other => images_and_system(&engine, other),
+    }
+}
+
+fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Import(request) => {
+            let id = image::import(engine, &request, std::io::stdin()).map_err(|e| failure(&e, 1))?;
+            show(&format!("{id}\n"))
+        }
+        Command::Load(request) => {
+            let lines = image::load(engine, &request, std::io::stdin()).map_err(|e| failure(&e, 1))?;
+            show(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())
+        }
+        Command::Tag(request) => {
+            image::tag(engine, &request).map_err(|e| failure(&e, 1))?;
+            Ok(0)
+        }
+        Command::Images(request, view) => {
+            let rows = image::list(engine, &request).map_err(|e| failure(&e, 1))?;
+            show(&print::images(&rows, &view, &clock()))
+        }
+        Command::History(request, view) => {
+            let rows = image::history(engine, &request).map_err(|e| failure(&e, 1))?;
+            show(&print::history(&rows, &view, &clock()))
+        }
+        Command::ImageInspect(request, format) => {
+            let objects = request.images.iter().map(|word| (word.clone(), image::inspect(engine, word)));
+            show_objects(objects.collect(), format)
+        }
+        Command::RemoveImages(request) => remove_images(engine, &request),
+        Command::Info(_, format) => {
+            let view = system::info(engine).map_err(|e| failure(&e, 1))?;
+            show(&print::info(&view, format))
+        }
+        Command::Doctor(_, format) => {
+            let rows = system::doctor(engine);
+            show(&print::doctor(&rows, format))?;
+            Ok(u8::from(rows.iter().any(|row| row.verdict == Verdict::Broken)))
+        }
+        Command::Audit(request) => {
+            let rows = system::audit(engine, request).map_err(|e| failure(&e, 1))?;
+            show(&print::audit(&rows))?;
+            Ok(u8::from(rows.iter().any(|row| !row.repaired)))
+        }
+        _ => Err(Failure::new(1, "this command is not connected")),
+    }
+}
+
+fn open(global: &Global) -> Result<Engine, Failure> {
+    let root = global.root.clone().unwrap_or_else(|| ROOT.into());
+    let run_root = global.run_root.clone().unwrap_or_else(|| RUN_ROOT.into());
+    Engine::open(EngineConfig { root, run_root }).map_err(|error| failure(&error, 125))
+}
+
+/// Turns an engine's error into what is printed; `code` is for those without one of their own.
+fn failure(error: &engine::Error, code: u8) -> Failure {
+    let failure = Failure::from_error(error, error.code().unwrap_or(code));
+    match error.remedy() {
+        Some(remedy) => failure.hint(remedy),
+        None => failure,
+    }
+}
+
+fn clock() -> Clock {
+    Clock { now: jiff::Timestamp::now().as_second(), zone: jiff::tz::TimeZone::system() }
+}
+
+fn show(text: &str) -> Result<u8, Failure> {
+    output::stdout(text)
+        .map_err(|error| Failure::new(1, format!("cannot write to standard output: {error}")))?;
+    Ok(0)
+}
+
+fn warn(text: &str) {
+    output::stderr(&format!("warning: {text}\n"));
+}
+
+/// Prints what came out for each object; failures go to standard error and make the exit code 1.
+fn each<T: Answer>(outcomes: Vec<(String, Result<T, engine::Error>)>) -> Result<u8, Failure> {
+    let mut code = 0;
+    for (word, outcome) in outcomes {
+        match outcome {
+            Ok(answer) => {
+                show(&format!("{}\n", answer.line(&word)))?;
+            }
+            Err(error) => {
+                output::stderr(&failure(&error, 1).render());
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// What is printed for one object.
+trait Answer {
+    fn line(&self, word: &str) -> String;
+}
+
+impl Answer for () {
+    fn line(&self, word: &str) -> String {
+        word.to_owned()
+    }
+}
+
+impl Answer for u8 {
+    fn line(&self, _: &str) -> String {
+        self.to_string()
+    }
+}
+
+fn run(engine: &Engine, request: &engine::request::RunRequest) -> Result<u8, Failure> {
+    let mut timing = Timing::new(std::env::var_os("CORACLE_TIMING").is_some_and(|value| value == "1"));
+    let session = Session::new(!request.detach).map_err(|error| Failure::from_error(&error, 125))?;
+    let done = container::run(engine, request, &session.terminal(), &mut timing);
+    for (phase, microseconds) in timing.phases() {
+        output::stderr(&format!("timing: {phase}: {microseconds} µs\n"));
+    }
+    let done = done.map_err(|error| failure(&error, 125))?;
+    match done.outcome {
+        Outcome::Ended(code) => Ok(code),
+        Outcome::Detached if request.detach => show(&format!("{}\n", done.id)),
+        Outcome::Detached => Ok(0),
+    }
+}
+
+fn start(engine: &Engine, request: &engine::request::StartRequest) -> Result<u8, Failure> {
+    let session = Session::new(request.attach).map_err(|error| Failure::from_error(&error, 1))?;
+    let outcomes =
+        container::start(engine, request, &session.terminal()).map_err(|error| failure(&error, 1))?;
+    let mut code = 0;
+    for (word, outcome) in outcomes {
+        match outcome {
+            Ok(Outcome::Ended(ended)) => code = ended,
+            Ok(Outcome::Detached) if request.attach => {}
+            Ok(Outcome::Detached) => {
+                show(&format!("{word}\n"))?;
+            }
+            Err(error) => {
+                let failure = failure(&error, 1);
+                output::stderr(&failure.render());
+                code = failure.code.max(1);
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn exec(engine: &Engine, request: &engine::request::ExecRequest) -> Result<u8, Failure> {
+    let session = Session::new(request.tty).map_err(|error| Failure::from_error(&error, 125))?;
+    match container::exec(engine, request, &session.terminal()).map_err(|error| failure(&error, 1))? {
+        ExecOutcome::Ended(code) => Ok(code),
+        ExecOutcome::Detached => Ok(0),
+    }
+}
+
+fn logs(engine: &Engine, request: &engine::request::LogsRequest) -> Result<u8, Failure> {
+    container::logs(engine, request, |line| {
+        let mut bytes = Vec::with_capacity(line.text.len() + 32);
+        if request.timestamps {
+            bytes.extend_from_slice(line.time.as_bytes());
+            bytes.push(b' ');
+        }
+        bytes.extend_from_slice(&line.text);
+        // A reader that has gone away ends us by SIGPIPE's error at the next line.
+        let _ = match line.stream {
+            container::Stream::Stdout => std::io::stdout().write_all(&bytes),
+            container::Stream::Stderr => std::io::stderr().write_all(&bytes),
+        };
+        let _ = std::io::stdout().flush();
+    })
+    .map_err(|error| failure(&error, 1))?;
+    Ok(0)
+}
+
+fn inspect(engine: &Engine, request: &InspectRequest, format: crate::Format) -> Result<u8, Failure> {
+    let one = |word: &String| {
+        let container = || container::inspect(engine, word);
+        let outcome = match request.kind {
+            InspectKind::Container => container(),
+            InspectKind::Image => image::inspect(engine, word),
+            InspectKind::Any => match container() {
+                Err(error) if error.class() == engine::Class::NotFound => image::inspect(engine, word)
+                    .map_err(|_| engine::Error::not_found(format!("No such object: {word}"))),
+                other => other,
+            },
+        };
+        (word.clone(), outcome)
+    };
+    show_objects(request.objects.iter().map(one).collect(), format)
+}
+
+/// Prints the documents found, then tells what was not.
+fn show_objects(
+    outcomes: Vec<(String, Result<serde_json::Value, engine::Error>)>,
+    format: crate::Format,
+) -> Result<u8, Failure> {
+    let mut objects = Vec::new();
+    let mut failures = Vec::new();
+    for (_, outcome) in outcomes {
+        match outcome {
+            Ok(object) => objects.push(object),
+            Err(error) => failures.push(failure(&error, 1)),
+        }
+    }
+    show(&print::inspect(&objects, format))?;
+    failures.iter().for_each(|failure| output::stderr(&failure.render()));
+    Ok(u8::from(!failures.is_empty()))
+}
+
+fn remove_images(engine: &Engine, request: &engine::request::RemoveImagesRequest) -> Result<u8, Failure> {
+    let mut code = 0;
+    for (_, outcome) in image::remove(engine, request) {
+        match outcome {
+            Ok(lines) => {
+                show(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+            }
+            Err(error) => {
+                output::stderr(&failure(&error, 1).render());
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
+}

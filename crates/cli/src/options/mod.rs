@@ -1,0 +1,67 @@
+//! The options that `run` and `create` share, by subject, and how they become one request.
+
+mod checks;
+mod identity;
+mod namespaces;
+mod process;
+mod refused;
+mod resources;
+mod security;
+mod storage;
+
+use engine::request::ContainerRequest;
+
+use crate::caller::Caller;
+use crate::grammar::{Invalid, Read};
+
+pub(crate) use process::{DetachOptions, EnvOptions};
+pub(crate) use refused::{Refusal, Refused, Table};
+
+/// Everything that describes a container on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ContainerOptions {
+    #[command(flatten)]
+    identity: identity::Identity,
+    #[command(flatten)]
+    process: process::Process,
+    #[command(flatten)]
+    storage: storage::Storage,
+    #[command(flatten)]
+    resources: resources::Limits,
+    #[command(flatten)]
+    security: security::Confinement,
+    #[command(flatten)]
+    namespaces: namespaces::Sharing,
+    #[command(flatten)]
+    refused: Refused<refused::OfContainers>,
+    /// Image, command and arguments: options end at the image.
+    #[arg(trailing_var_arg = true, hide = true)]
+    pub(crate) words: Vec<String>,
+}
+
+impl ContainerOptions {
+    /// Whether `--attach` was given.
+    pub(crate) fn asks_attach(&self) -> bool {
+        self.process.asks_attach()
+    }
+
+    /// Builds the request; `words` holds the image at least.
+    pub(crate) fn request(self, caller: &dyn Caller) -> Read<ContainerRequest> {
+        self.refused.check()?;
+        let mut request = ContainerRequest::default();
+        let mut words = self.words.into_iter();
+        request.image = words.next().unwrap_or_default();
+        request.command = words.collect();
+        if request.image.is_empty() {
+            return Err(Invalid::new("the name of the image is empty"));
+        }
+        self.identity.fill(caller, &mut request)?;
+        self.process.fill(caller, &mut request)?;
+        self.storage.fill(caller, &mut request)?;
+        self.resources.fill(&mut request)?;
+        self.security.fill(caller, &mut request)?;
+        self.namespaces.fill(&mut request);
+        checks::check(&request)?;
+        Ok(request)
+    }
+}

@@ -1,0 +1,206 @@
+//! The list of containers.
+
+use std::collections::BTreeMap;
+
+use engine::request::view::{ContainerRow, ContainerSize, ContainerState};
+use serde_json::json;
+
+use super::table::table;
+use super::{Clock, human, json_lines, short_id};
+use crate::grammar::format::Format;
+
+/// How `ps` is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PsView {
+    pub format: Format,
+    /// Ids alone.
+    pub quiet: bool,
+    pub truncate: bool,
+    pub size: bool,
+}
+
+/// Returns the text of `ps`.
+pub fn ps(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> String {
+    if view.quiet {
+        return rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect();
+    }
+    if view.format == Format::Json {
+        return json_lines(rows.iter().map(|row| object(row, view, clock)));
+    }
+    let mut head = vec!["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
+    if view.size {
+        head.push("SIZE");
+    }
+    let cells = rows.iter().map(|row| {
+        let mut cells = vec![
+            short_id(&row.id, view.truncate).to_owned(),
+            image(&row.image, view.truncate),
+            command(&row.command, view.truncate),
+            clock.ago(row.created),
+            status(row.state, clock),
+            row.ports.clone(),
+            row.names.join(","),
+        ];
+        if view.size {
+            cells.push(size(row.size));
+        }
+        cells
+    });
+    table(&head, &cells.collect::<Vec<_>>())
+}
+
+fn object(row: &ContainerRow, view: &PsView, clock: &Clock) -> serde_json::Value {
+    json!({
+        "ID": short_id(&row.id, view.truncate),
+        "Image": image(&row.image, view.truncate),
+        "Command": command(&row.command, view.truncate),
+        "CreatedAt": clock.date(row.created),
+        "RunningFor": clock.ago(row.created),
+        "State": row.state.word(),
+        "Status": status(row.state, clock),
+        "Ports": row.ports,
+        "Names": row.names.join(","),
+        "Labels": labels(&row.labels),
+        "LocalVolumes": "0",
+        "Mounts": mounts(&row.mounts, view.truncate),
+        "Networks": row.networks.join(","),
+        "Size": size(row.size),
+    })
+}
+
+/// An image named by its id is cut like one; a digest behind a tag is left out.
+fn image(image: &str, truncate: bool) -> String {
+    if image.is_empty() {
+        return "<no image>".to_owned();
+    }
+    let bare = image.strip_prefix("sha256:").unwrap_or(image);
+    let is_id = bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match image.split_once('@') {
+        _ if !truncate => image.to_owned(),
+        _ if is_id => short_id(image, true).to_owned(),
+        Some((name, _)) if name.rsplit('/').next().is_some_and(|last| last.contains(':')) => name.to_owned(),
+        _ => image.to_owned(),
+    }
+}
+
+/// Quotes the command in Go's way; an argument with blanks stands in single quotes.
+fn command(words: &[String], truncate: bool) -> String {
+    let word = |(index, word): (usize, &String)| match index > 0 && word.contains(' ') {
+        true => format!("'{word}'"),
+        false => word.clone(),
+    };
+    let line = words.iter().enumerate().map(word).collect::<Vec<_>>().join(" ");
+    quote(&if truncate { human::ellipsis(&line, 20) } else { line })
+}
+
+fn quote(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{7}' => quoted.push_str("\\a"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{b}' => quoted.push_str("\\v"),
+            '\u{c}' => quoted.push_str("\\f"),
+            '\0'..='\u{1f}' | '\u{7f}' => quoted.push_str(&format!("\\x{:02x}", u32::from(letter))),
+            letter if letter.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted + "\""
+}
+
+fn status(state: ContainerState, clock: &Clock) -> String {
+    match state {
+        ContainerState::Created => "Created".to_owned(),
+        ContainerState::Running { since } => format!("Up {}", human::duration(clock.now - since)),
+        ContainerState::Paused { since } => format!("Up {} (Paused)", human::duration(clock.now - since)),
+        ContainerState::Restarting { code, since } => format!("Restarting ({code}) {}", clock.ago(since)),
+        ContainerState::Removing => "Removal In Progress".to_owned(),
+        ContainerState::Exited { code, at } => format!("Exited ({code}) {}", clock.ago(at)),
+        ContainerState::Dead => "Dead".to_owned(),
+    }
+}
+
+fn size(size: Option<ContainerSize>) -> String {
+    let Some(ContainerSize { writable, total }) = size else { return "0B".to_owned() };
+    match total {
+        0 => human::size(writable, 3),
+        total => format!("{} (virtual {})", human::size(writable, 3), human::size(total, 3)),
+    }
+}
+
+fn labels(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+fn mounts(mounts: &[String], truncate: bool) -> String {
+    let cut = |mount: &String| if truncate { human::ellipsis(mount, 15) } else { mount.clone() };
+    mounts.iter().map(cut).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_clock;
+    use super::*;
+
+    fn row(digit: &str, command: &[&str], state: ContainerState, name: &str) -> ContainerRow {
+        ContainerRow {
+            id: digit.repeat(64),
+            names: vec![name.to_owned()],
+            image: "busybox".to_owned(),
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            created: 1_000_000 - 150,
+            state,
+            labels: BTreeMap::from([("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())]),
+            mounts: vec!["/a/rather/long/path".to_owned()],
+            networks: vec!["none".to_owned()],
+            ports: String::new(),
+            size: Some(ContainerSize { writable: 1_234, total: 4_260_000 }),
+        }
+    }
+
+    fn rows() -> Vec<ContainerRow> {
+        let mut by_id = row("c", &["top"], ContainerState::Created, "third");
+        by_id.image = format!("sha256:{}", "9".repeat(64));
+        vec![
+            row(
+                "a",
+                &["sh", "-c", "echo \"hi\"; sleep 1000"],
+                ContainerState::Running { since: 999_997 },
+                "first",
+            ),
+            row("b", &["sh"], ContainerState::Exited { code: 137, at: 999_880 }, "second"),
+            by_id,
+            row("d", &["a\tb"], ContainerState::Paused { since: 999_700 }, "fourth"),
+        ]
+    }
+
+    #[test]
+    fn for_people() {
+        let view = PsView { truncate: true, ..PsView::default() };
+        insta::assert_snapshot!("ps", ps(&rows(), &view, &test_clock()));
+        insta::assert_snapshot!("ps_empty", ps(&[], &view, &test_clock()));
+        let view = PsView { size: true, ..PsView::default() };
+        insta::assert_snapshot!("ps_no_trunc_size", ps(&rows()[..1], &view, &test_clock()));
+    }
+
+    #[test]
+    fn for_programs() {
+        let view = PsView { truncate: true, quiet: true, ..PsView::default() };
+        assert_eq!(ps(&rows()[..2], &view, &test_clock()), "aaaaaaaaaaaa\nbbbbbbbbbbbb\n");
+        let view = PsView { truncate: true, format: Format::Json, ..PsView::default() };
+        insta::assert_snapshot!("ps_json", ps(&rows()[..1], &view, &test_clock()));
+    }
+
+    #[test]
+    fn images_of_containers() {
+        let digest = format!("sha256:{}", "9".repeat(64));
+        assert_eq!(image(&format!("host:5000/a:1@{digest}"), true), "host:5000/a:1");
+        assert_eq!(image(&format!("host:5000/a@{digest}"), true), format!("host:5000/a@{digest}"));
+        assert_eq!(image("", true), "<no image>");
+    }
+}

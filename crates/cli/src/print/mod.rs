@@ -1,0 +1,70 @@
+//! Results as text: pure functions from what the engine shows to what is printed, in Docker's form.
+
+mod audit;
+mod containers;
+mod doctor;
+mod history;
+mod human;
+mod images;
+mod info;
+mod inspect;
+mod table;
+mod version;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub use audit::audit;
+pub use containers::{PsView, ps};
+pub use doctor::doctor;
+pub use history::{HistoryView, history};
+pub use images::{ImagesView, images};
+pub use info::info;
+pub use inspect::inspect;
+pub use version::version;
+
+/// The moment and the place that times are shown for.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    /// Seconds since 1970.
+    pub now: i64,
+    pub zone: TimeZone,
+}
+
+impl Clock {
+    /// Returns how long ago a moment was: `2 minutes ago`.
+    fn ago(&self, moment: i64) -> String {
+        format!("{} ago", human::duration(self.now - moment))
+    }
+
+    /// Returns a moment as Go prints it: `2026-01-31 12:00:00 +0100 CET`.
+    fn date(&self, moment: i64) -> String {
+        let Ok(moment) = Timestamp::from_second(moment) else { return "N/A".to_owned() };
+        moment.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
+    }
+
+    /// Returns a moment as RFC 3339: `2026-01-31T12:00:00+01:00`.
+    fn rfc3339(&self, moment: i64) -> String {
+        let Ok(moment) = Timestamp::from_second(moment) else { return "N/A".to_owned() };
+        moment.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+}
+
+/// Returns an id without its algorithm, cut to twelve digits where asked.
+fn short_id(id: &str, truncate: bool) -> &str {
+    if !truncate {
+        return id;
+    }
+    let digits = id.split_once(':').map_or(id, |(_, digits)| digits);
+    digits.get(..12).unwrap_or(digits)
+}
+
+/// Returns one line of JSON for each value.
+fn json_lines(values: impl IntoIterator<Item = serde_json::Value>) -> String {
+    values.into_iter().map(|value| format!("{value}\n")).collect()
+}
+
+#[cfg(test)]
+pub(crate) fn test_clock() -> Clock {
+    Clock { now: 1_000_000, zone: TimeZone::UTC }
+}

@@ -1,0 +1,44 @@
+//! What this engine is.
+
+use engine::request::view::VersionView;
+use serde_json::json;
+
+use crate::grammar::format::Format;
+
+/// Returns the text of `version`. Client and server are one program; both are named so that
+/// scripts written for Docker find either.
+pub fn version(view: &VersionView, format: Format) -> String {
+    let VersionView { version, os, architecture, kernel, commit, runtime_spec } = view;
+    let commit = commit.as_deref().unwrap_or("unknown");
+    if format == Format::Json {
+        let facts = json!({
+            "Version": version, "Os": os, "Arch": architecture, "KernelVersion": kernel, "GitCommit": commit,
+            "RuntimeSpec": runtime_spec,
+        });
+        return format!("{}\n", json!({"Client": facts, "Server": facts}));
+    }
+    format!(
+        "Coracle Engine (client and server are one program):
+ Version:           {version}
+ Git commit:        {commit}
+ OCI runtime spec:  {runtime_spec}
+ OS/Arch:           {os}/{architecture}
+ Kernel:            {kernel}
+"
+    )
+}
+
+#[cfg(test)]
+#[test]
+fn for_people_and_programs() {
+    let view = VersionView {
+        version: "0.1.0".to_owned(),
+        os: "linux".to_owned(),
+        architecture: "amd64".to_owned(),
+        kernel: "6.18.0".to_owned(),
+        commit: None,
+        runtime_spec: "1.2.1".to_owned(),
+    };
+    insta::assert_snapshot!("version", version(&view, Format::Text));
+    insta::assert_snapshot!("version_json", version(&view, Format::Json));
+}

@@ -1,0 +1,175 @@
+//! How bad command lines are refused: exit code, one line, a hint.
+
+use super::*;
+
+fn shown(lines: &[&str]) -> String {
+    lines.iter().map(|line| format!("$ coracle {line}\n{}\n", failure(line))).collect()
+}
+
+#[test]
+fn flags_that_do_not_read() {
+    insta::assert_snapshot!(
+        "refused_flags",
+        shown(&[
+            "run --bogus busybox",
+            "run --memroy 5m busybox",
+            "run -Z busybox",
+            "run -itZ busybox",
+            "run --name",
+            "run -m",
+            "run -m abc busybox",
+            "run --rm=maybe busybox",
+            "run --cpus x busybox",
+            "run --ulimit foo=1 busybox",
+            "run --cap-add NET_ADMNI busybox",
+            "run --pid foo busybox",
+            "run --pull foo busybox",
+            "run -v db:/data busybox",
+            "run -v /data busybox",
+            "run --mount type=volume,dst=/x busybox",
+            "run --stop-signal foo busybox",
+            "run -e =a busybox",
+            "run --sysctl foo=1 busybox",
+            "run --name a busybox",
+            "run --network bridge busybox",
+            "run --memory-swappiness x busybox",
+            "ps --bogus",
+            "ps -f foo",
+            "ps --format '{{.ID}}'",
+            "stop -t x a",
+            "kill -s",
+            "logs -n x a",
+            "inspect --type foo a",
+            "import -c 'RUN x' a.tar",
+        ])
+    );
+}
+
+#[test]
+fn flags_that_are_not_there_yet() {
+    insta::assert_snapshot!(
+        "refused_by_name",
+        shown(&[
+            "run -p 80:80 busybox",
+            "run -P busybox",
+            "run --expose 80 busybox",
+            "run --link a:b busybox",
+            "run --volumes-from a busybox",
+            "run --health-cmd true busybox",
+            "run --restart always busybox",
+            "run --gpus all busybox",
+            "run --runtime runc busybox",
+            "run --storage-opt size=1g busybox",
+            "run --kernel-memory 5m busybox",
+            "run --isolation vm busybox",
+            "run --log-driver syslog busybox",
+            "run --log-opt compress=true busybox",
+            "run --disable-content-trust=false busybox",
+            "create --mac-address 92:d0:c6:0a:29:33 busybox",
+            "start --checkpoint x a",
+            "rm -l a",
+            "rmi --platform linux a",
+            "images --tree",
+            "ps -f volume=x",
+            "import http://x/y.tar",
+        ])
+    );
+}
+
+#[test]
+fn flags_that_contradict() {
+    insta::assert_snapshot!(
+        "refused_together",
+        shown(&[
+            "run -d -a stdin busybox",
+            "run -m 1m busybox",
+            "run -m 10m --memory-reservation 20m busybox",
+            "run --memory-swap 10m busybox",
+            "run -m 20m --memory-swap 10m busybox",
+            "run --cpus 1 --cpu-quota 5000 busybox",
+            "run --cpus 1 --cpu-period 5000 busybox",
+            "run --cpu-period 5 busybox",
+            "run --cpu-quota 5 busybox",
+            "run --memory-swappiness 101 busybox",
+            "run --oom-score-adj 1001 busybox",
+            "run -h a --uts host busybox",
+            "run -h a --network container:b busybox",
+            "run --dns 1.1.1.1 --network container:b busybox",
+            "run --add-host a:1.1.1.1 --network container:b busybox",
+            "run --network host --sysctl net.core.somaxconn=1 busybox",
+            "run --ipc host --shm-size 1m busybox",
+            "run -v /a:/x --tmpfs /x busybox",
+            "run --env-file gone busybox",
+            "run --env-file bad.env busybox",
+            "run --cidfile taken.cid busybox",
+            "run --security-opt foo busybox",
+            "run --security-opt seccomp=gone busybox",
+            "run --security-opt seccomp=broken.json busybox",
+            "start -a a b",
+            "logs --since foo a",
+        ])
+    );
+    let piped = Fixed { terminal: false, ..surroundings() };
+    let text = |line: &str| parse(&split(line), &piped).unwrap_err().to_string();
+    assert!(text("run -it busybox").starts_with("error: the input device is not a TTY\n"));
+    assert!(text("exec -it web sh").starts_with("error: the input device is not a TTY\n"));
+    assert!(parse(&split("run -t busybox"), &piped).is_ok());
+    assert!(failure("load").contains("requested load from stdin, but stdin is empty"));
+}
+
+#[test]
+fn words_and_verbs() {
+    insta::assert_snapshot!(
+        "refused_words",
+        shown(&[
+            "run",
+            "run --rm",
+            "exec a",
+            "tag a",
+            "tag a b c",
+            "ps foo",
+            "images a b",
+            "import a b c",
+            "container rm",
+            "logs",
+            "version x",
+            "rnu busybox",
+            "frobnicate",
+            "pull busybox",
+            "container foo",
+            "container strat x",
+            "container attach x",
+            "help foo",
+            "--bogus ps",
+            "--rot /x ps",
+            "-H unix:///x ps",
+            "--root",
+            "--root= ps",
+            "--debug=x ps",
+        ])
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    use std::os::unix::ffi::OsStringExt;
+    let args = [OsString::from("run"), OsString::from_vec(b"a\xff".to_vec())];
+    let error = parse(&args, &surroundings()).unwrap_err().to_string();
+    assert_eq!(error, "error: argument `a\u{fffd}` is not UTF-8\n");
+}
+
+/// A definition that clap would refuse only where it is used.
+#[test]
+fn every_verb_parses() {
+    for entry in crate::verb::VERBS {
+        for spelling in entry.spellings {
+            let help = read(&format!("{spelling} --help")).unwrap_err().to_string();
+            assert!(help.contains(&format!("Usage:  coracle {spelling}")), "{spelling}: {help}");
+            let unknown = failure(&format!("{spelling} --no-such-flag"));
+            assert!(
+                unknown.starts_with("125 error: unknown flag: --no-such-flag\n"),
+                "{spelling}: {unknown}"
+            );
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The table of verbs: every spelling, what it is for, and where it stands in the help.
+
+/// What the user may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Audit,
+    ContainerInspect,
+    Create,
+    Doctor,
+    Exec,
+    History,
+    ImageInspect,
+    Images,
+    Import,
+    Info,
+    Inspect,
+    Kill,
+    Load,
+    Logs,
+    Ps,
+    Rm,
+    Rmi,
+    Run,
+    Start,
+    Stop,
+    Tag,
+    Version,
+    Wait,
+}
+
+/// One verb as help shows it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) verb: Verb,
+    /// The short spelling first, then the long ones.
+    pub(crate) spellings: &'static [&'static str],
+    /// What follows the spelling in the usage line.
+    pub(crate) usage: &'static str,
+    pub(crate) about: &'static str,
+    /// Listed among the common commands.
+    pub(crate) common: bool,
+}
+
+const fn entry(
+    verb: Verb,
+    spellings: &'static [&'static str],
+    usage: &'static str,
+    about: &'static str,
+) -> Entry {
+    Entry { verb, spellings, usage, about, common: false }
+}
+
+const fn common(entry: Entry) -> Entry {
+    Entry { common: true, ..entry }
+}
+
+/// All verbs, in the order of the help.
+pub(crate) const VERBS: &[Entry] = &[
+    common(entry(
+        Verb::Run,
+        &["run", "container run"],
+        "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+        "Create and run a new container from an image",
+    )),
+    common(entry(
+        Verb::Exec,
+        &["exec", "container exec"],
+        "[OPTIONS] CONTAINER COMMAND [ARG...]",
+        "Execute a command in a running container",
+    )),
+    common(entry(
+        Verb::Ps,
+        &["ps", "container ls", "container list", "container ps"],
+        "[OPTIONS]",
+        "List containers",
+    )),
+    common(entry(
+        Verb::Images,
+        &["images", "image ls", "image list"],
+        "[OPTIONS] [REPOSITORY[:TAG]]",
+        "List images",
+    )),
+    common(entry(Verb::Version, &["version"], "[OPTIONS]", "Show the Coracle version information")),
+    common(entry(Verb::Info, &["info", "system info"], "[OPTIONS]", "Display system-wide information")),
+    common(entry(
+        Verb::Doctor,
+        &["doctor", "system doctor"],
+        "[OPTIONS]",
+        "Show what this machine lacks, and the remedy",
+    )),
+    entry(
+        Verb::Create,
+        &["create", "container create"],
+        "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+        "Create a new container",
+    ),
+    entry(Verb::History, &["history", "image history"], "[OPTIONS] IMAGE", "Show the history of an image"),
+    entry(
+        Verb::Import,
+        &["import", "image import"],
+        "[OPTIONS] FILE|- [REPOSITORY[:TAG]]",
+        "Import the contents from a tarball to create a filesystem image",
+    ),
+    entry(
+        Verb::Inspect,
+        &["inspect"],
+        "[OPTIONS] NAME|ID [NAME|ID...]",
+        "Return low-level information on containers and images",
+    ),
+    entry(
+        Verb::ContainerInspect,
+        &["container inspect"],
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Display detailed information on one or more containers",
+    ),
+    entry(
+        Verb::ImageInspect,
+        &["image inspect"],
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "Display detailed information on one or more images",
+    ),
+    entry(
+        Verb::Kill,
+        &["kill", "container kill"],
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Kill one or more running containers",
+    ),
+    entry(Verb::Load, &["load", "image load"], "[OPTIONS]", "Load an image from a tar archive or STDIN"),
+    entry(Verb::Logs, &["logs", "container logs"], "[OPTIONS] CONTAINER", "Fetch the logs of a container"),
+    entry(
+        Verb::Rm,
+        &["rm", "container rm", "container remove"],
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Remove one or more containers",
+    ),
+    entry(
+        Verb::Rmi,
+        &["rmi", "image rm", "image remove"],
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "Remove one or more images",
+    ),
+    entry(
+        Verb::Start,
+        &["start", "container start"],
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Start one or more stopped containers",
+    ),
+    entry(
+        Verb::Stop,
+        &["stop", "container stop"],
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Stop one or more running containers",
+    ),
+    entry(
+        Verb::Tag,
+        &["tag", "image tag"],
+        "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+        "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+    ),
+    entry(
+        Verb::Wait,
+        &["wait", "container wait"],
+        "CONTAINER [CONTAINER...]",
+        "Block until one or more containers stop, then print their exit codes",
+    ),
+    entry(
+        Verb::Audit,
+        &["system audit"],
+        "[OPTIONS]",
+        "Prove that no process, mount, cgroup, file or lock is orphaned",
+    ),
+];
+
+/// Words that take a second word, with what they are about.
+pub(crate) const GROUPS: &[(&str, &str)] =
+    &[("container", "Manage containers"), ("image", "Manage images"), ("system", "Manage Coracle")];
+
+/// Docker's verbs that are not there yet.
+const LATER: &[&str] = &[
+    "attach",
+    "build",
+    "builder",
+    "buildx",
+    "checkpoint",
+    "commit",
+    "compose",
+    "config",
+    "context",
+    "cp",
+    "diff",
+    "events",
+    "export",
+    "login",
+    "logout",
+    "manifest",
+    "network",
+    "node",
+    "pause",
+    "plugin",
+    "port",
+    "prune",
+    "pull",
+    "push",
+    "rename",
+    "restart",
+    "save",
+    "search",
+    "secret",
+    "service",
+    "stack",
+    "stats",
+    "swarm",
+    "top",
+    "trust",
+    "unpause",
+    "update",
+    "volume",
+    "df",
+];
+
+/// Finds the verb of a spelling of one or two words.
+pub(crate) fn find(spelling: &str) -> Option<&'static Entry> {
+    VERBS.iter().find(|entry| entry.spellings.contains(&spelling))
+}
+
+/// Whether Docker has this verb and the engine has not.
+pub(crate) fn is_later(word: &str) -> bool {
+    LATER.contains(&word)
+}
+
+/// Whether the word takes a second word.
+pub(crate) fn is_group(word: &str) -> bool {
+    GROUPS.iter().any(|(group, _)| *group == word)
+}
+
+/// Returns the spellings inside a group, or the short ones outside any.
+pub(crate) fn spellings(group: Option<&str>) -> impl Iterator<Item = (&'static str, &'static Entry)> {
+    let prefix = group.map(|group| format!("{group} ")).unwrap_or_default();
+    VERBS.iter().filter_map(move |entry| {
+        let inside = |spelling: &&&'static str| match prefix.is_empty() {
+            true => !spelling.contains(' '),
+            false => spelling.starts_with(&prefix),
+        };
+        let spelling = entry.spellings.iter().find(inside)?;
+        Some((&spelling[prefix.len()..], entry))
+    })
+}
+
+#[cfg(test)]
+#[test]
+fn no_spelling_means_two_things() {
+    let all: Vec<&str> = VERBS.iter().flat_map(|entry| entry.spellings).copied().collect();
+    for (index, spelling) in all.iter().enumerate() {
+        assert!(!all[..index].contains(spelling), "{spelling} twice");
+        assert!(!is_later(spelling), "{spelling} is there");
+    }
+}

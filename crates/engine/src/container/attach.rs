@@ -1,0 +1,146 @@
+//! Staying with a container: its streams, the caller's signals, its end.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use supervisor::{Attachment, Client, Event, FailureReport, Relay, RelayEnd, relay};
+
+use super::record::ContainerRecord;
+use crate::error::{Error, Result};
+
+/// The caller's side, as the face found it.
+pub struct Terminal<'a> {
+    pub stdin: BorrowedFd<'a>,
+    pub stdout: BorrowedFd<'a>,
+    pub stderr: BorrowedFd<'a>,
+    /// Rows and columns, if standard output is a terminal.
+    pub size: Option<(u16, u16)>,
+    /// Readable when signals arrived.
+    pub signals: Option<BorrowedFd<'a>>,
+    /// Returns the signals that have arrived since the last call.
+    pub take_signals: Box<dyn Fn() -> Vec<i32> + 'a>,
+    /// Hears of what the user should know.
+    pub warn: &'a dyn Fn(&str),
+}
+
+impl std::fmt::Debug for Terminal<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terminal").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// How staying ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The container ended with this code.
+    Ended(u8),
+    /// It runs on.
+    Detached,
+}
+
+/// A connection to a container that is being started.
+#[derive(Debug)]
+pub struct Attached<'a> {
+    client: Client,
+    name: String,
+    terminal_wanted: bool,
+    streams: Attachment,
+    detach_keys: &'a [u8],
+}
+
+impl<'a> Attached<'a> {
+    pub(crate) fn new(
+        client: Client,
+        record: &ContainerRecord,
+        streams: Attachment,
+        detach_keys: &'a [u8],
+    ) -> Self {
+        Self {
+            client,
+            name: record.name.clone(),
+            terminal_wanted: record.request.tty,
+            streams,
+            detach_keys: if record.request.tty { detach_keys } else { &[] },
+        }
+    }
+
+    /// Waits until the program runs.
+    pub(crate) fn until_started(mut self, terminal: &Terminal<'_>) -> Result<Outcome> {
+        loop {
+            match self.client.next() {
+                Event::Started { .. } => return Ok(Outcome::Detached),
+                Event::Ended { .. } => return Ok(Outcome::Detached),
+                Event::Warning(text) => (terminal.warn)(text),
+                Event::Failed(report) => return Err(failed(&self.name, report)),
+                Event::Output(..) => {}
+                Event::Lost => return Err(lost(&self.name)),
+            }
+        }
+    }
+
+    /// Relays streams and signals until the container ends or the user detaches.
+    pub(crate) fn stay(mut self, terminal: &Terminal<'_>, sig_proxy: bool) -> Result<Outcome> {
+        let raw = (self.terminal_wanted && self.streams.stdin)
+            .then(|| sys::terminal::RawMode::enter(terminal.stdin))
+            .flatten();
+        let relay_streams = Relay {
+            stdin: self.streams.stdin.then_some(terminal.stdin),
+            stdout: terminal.stdout,
+            stderr: terminal.stderr,
+            detach_keys: self.detach_keys,
+            signals: terminal.signals,
+        };
+        let on_signal = |client: &Client, pid: Option<i32>| {
+            for signal in (terminal.take_signals)() {
+                pass_signal(client, pid, signal, sig_proxy, terminal);
+            }
+        };
+        let end = relay(&mut self.client, &relay_streams, on_signal, |text| (terminal.warn)(text));
+        drop(raw);
+        match end {
+            Ok(RelayEnd::Ended(code)) => Ok(Outcome::Ended(code)),
+            Ok(RelayEnd::Detached) => Ok(Outcome::Detached),
+            Ok(RelayEnd::Failed(report)) => Err(failed(&self.name, report)),
+            Ok(RelayEnd::Lost) => Err(lost(&self.name)),
+            Err(error) => Err(Error::new(
+                oci::class::Class::of_os_error(&error),
+                format!("cannot pass on the output of container `{}`", self.name),
+            )
+            .caused_by(error)),
+        }
+    }
+}
+
+/// A window change resizes the container's terminal; other signals go to its process.
+fn pass_signal(client: &Client, pid: Option<i32>, signal: i32, sig_proxy: bool, terminal: &Terminal<'_>) {
+    if signal == libc::SIGWINCH {
+        if let Some((rows, columns)) = sys::terminal::window_size(terminal.stdout) {
+            let _ = client.resize(rows, columns);
+        }
+        return;
+    }
+    if let Some(pid) = pid.filter(|_| sig_proxy)
+        && let Ok(pidfd) = sys::process::open_pidfd(pid)
+    {
+        let _ = sys::process::signal(pidfd.as_fd(), signal);
+    }
+}
+
+fn failed(name: &str, report: FailureReport) -> Error {
+    let mut error =
+        Error::new(oci::class::Class::Invalid, format!("cannot start container `{name}`: {}", report.text))
+            .exit_code(report.code);
+    if report.code == 127 {
+        error = error.hint("check the program's name and the image's PATH");
+    } else if report.code == 126 {
+        error = error.hint("check that the program is an executable file for this machine");
+    }
+    error
+}
+
+fn lost(name: &str) -> Error {
+    Error::new(
+        oci::class::Class::Unavailable,
+        format!("the supervisor of container `{name}` ended before the container did"),
+    )
+    .hint(format!("`coracle ps -a` tells what became of it, `coracle logs {name}` what it printed"))
+}

@@ -1,0 +1,151 @@
+//! Finds containers by name, id or unique beginning of an id.
+
+use std::path::PathBuf;
+
+use supervisor::status::{State, Status};
+use sys::Dir;
+
+use super::record::ContainerRecord;
+use crate::error::{Error, Result};
+use crate::paths::Engine;
+
+/// A container as it lies on disk.
+#[derive(Debug)]
+pub(crate) struct Container {
+    pub(crate) record: ContainerRecord,
+    pub(crate) status: Option<Status>,
+    pub(crate) run_dir: PathBuf,
+}
+
+impl Container {
+    /// Reads a container by its full id; `None` when there is none.
+    pub(crate) fn load(engine: &Engine, id: &str) -> Result<Option<Self>> {
+        let directory = match Dir::open(engine.container_dir(id)) {
+            Ok(directory) => directory,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let record: ContainerRecord = match store::read_record(&directory, "record.json") {
+            Ok(record) => record,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let run_dir = engine.run_dir(id);
+        let mut status = Status::load(&run_dir)?;
+        if status.is_none() {
+            status = last_end(&directory);
+        }
+        Ok(Some(Self { record, status, run_dir }))
+    }
+
+    /// Whether its first process is alive.
+    pub(crate) fn is_running(&self) -> bool {
+        self.status.as_ref().is_some_and(Status::is_alive)
+    }
+
+    /// The state in Docker's words.
+    pub(crate) fn state(&self) -> Life {
+        match &self.status {
+            None => Life::Created,
+            Some(status) if status.is_alive() => Life::Running,
+            // Its process is gone and nobody wrote down how it ended: a crash of the machine.
+            Some(status) if status.state == State::Running => Life::Lost,
+            Some(status) if status.state == State::Exited => Life::Exited,
+            Some(_) => Life::Created,
+        }
+    }
+
+    /// Its running status, or an error that names the state it is in.
+    pub(crate) fn running(&self) -> Result<&Status> {
+        match &self.status {
+            Some(status) if status.is_alive() => Ok(status),
+            _ => Err(Error::conflict(format!(
+                "container `{}` is not running (it is {})",
+                self.record.name,
+                self.state().word()
+            ))
+            .hint(format!("start it with `coracle start {}`", self.record.name))),
+        }
+    }
+}
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Created,
+    Running,
+    Exited,
+    Lost,
+}
+
+impl Life {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Exited | Self::Lost => "exited",
+        }
+    }
+}
+
+/// Reads the durable record of the last end, for containers of an earlier boot.
+fn last_end(directory: &Dir) -> Option<Status> {
+    let bytes = store::read(directory, "exit.json").ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Finds the container that a user's word means.
+pub(crate) fn find(engine: &Engine, word: &str) -> Result<Container> {
+    if let Some(owner) = owner_of_name(engine, word)?
+        && let Some(container) = Container::load(engine, &owner)?
+    {
+        return Ok(container);
+    }
+    let is_hex = word.len() >= 2 && word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hex {
+        let mut matches = ids(engine)?;
+        matches.retain(|id| id.starts_with(word));
+        match matches.as_slice() {
+            [] => {}
+            [id] => {
+                if let Some(container) = Container::load(engine, id)? {
+                    return Ok(container);
+                }
+            }
+            several => {
+                return Err(Error::invalid(format!(
+                    "`{word}` begins the ids of {} containers",
+                    several.len()
+                ))
+                .hint("use more digits of the id"));
+            }
+        }
+    }
+    Err(Error::not_found(format!("No such container: {word}")).hint("`coracle ps -a` lists all containers"))
+}
+
+fn owner_of_name(engine: &Engine, name: &str) -> Result<Option<String>> {
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        return Ok(None);
+    }
+    Ok(store::owner(engine.open_names()?, name)?)
+}
+
+/// Returns all ids on disk.
+pub(crate) fn ids(engine: &Engine) -> Result<Vec<String>> {
+    let entries = Dir::open(engine.containers())?.list(".")?;
+    Ok(entries
+        .into_iter()
+        .filter_map(|entry| entry.name.into_string().ok())
+        .filter(|name| name.len() == 64)
+        .collect())
+}
+
+/// Reads all containers; one that vanishes meanwhile is left out.
+pub(crate) fn all(engine: &Engine) -> Result<Vec<Container>> {
+    let mut containers = Vec::new();
+    for id in ids(engine)? {
+        containers.extend(Container::load(engine, &id)?);
+    }
+    Ok(containers)
+}

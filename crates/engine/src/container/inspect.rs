@@ -1,0 +1,159 @@
+//! `inspect`: everything about a container, with Docker's field names.
+
+use serde_json::{Value, json};
+use supervisor::log::format_time;
+
+use super::find::{Container, Life, find};
+use super::spec;
+use crate::error::Result;
+use crate::paths::Engine;
+use crate::request::{MountRequest, NetworkMode, UserMode};
+
+/// Returns the document of a container.
+pub fn inspect(engine: &Engine, word: &str) -> Result<Value> {
+    let container = find(engine, word)?;
+    let record = &container.record;
+    let request = &record.request;
+    Ok(json!({
+        "Id": record.id,
+        "Created": format_time(record.created),
+        "Path": record.args.first(),
+        "Args": record.args.get(1..).unwrap_or_default(),
+        "State": state(&container),
+        "Image": record.image_id,
+        "ResolvConfPath": engine.container_dir(&record.id).join("resolv.conf"),
+        "HostnamePath": engine.container_dir(&record.id).join("hostname"),
+        "HostsPath": engine.container_dir(&record.id).join("hosts"),
+        "LogPath": engine.container_dir(&record.id).join("log"),
+        "Name": format!("/{}", record.name),
+        "RestartCount": 0,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "HostConfig": host_config(&container),
+        "Mounts": mounts(&container),
+        "Config": {
+            "Hostname": record.hostname,
+            "Domainname": request.domainname.clone().unwrap_or_default(),
+            "User": record.user,
+            "AttachStdin": request.attach.stdin,
+            "AttachStdout": request.attach.stdout,
+            "AttachStderr": request.attach.stderr,
+            "Tty": request.tty,
+            "OpenStdin": request.interactive,
+            "Env": record.env,
+            "Cmd": request.command,
+            "Image": request.image,
+            "WorkingDir": record.workdir,
+            "Labels": record.labels,
+            "StopSignal": record.stop_signal,
+        },
+        "NetworkSettings": { "Networks": {} },
+        "Isolation": isolation(&container),
+    }))
+}
+
+fn state(container: &Container) -> Value {
+    let status = container.status.as_ref();
+    let life = container.state();
+    let time = |time: Option<i64>| match time {
+        Some(time) if time > 0 => format_time(time),
+        _ => "0001-01-01T00:00:00Z".to_owned(),
+    };
+    json!({
+        "Status": life.word(),
+        "Running": life == Life::Running,
+        "Paused": false,
+        "Restarting": false,
+        "OOMKilled": status.is_some_and(|status| status.oom_killed),
+        "Dead": false,
+        "Pid": status.filter(|_| life == Life::Running).map_or(0, |status| status.pid),
+        "ExitCode": if life == Life::Lost { 255 } else { status.map_or(0, |status| i32::from(status.exit_code)) },
+        "Error": status.and_then(|status| status.error.clone()).unwrap_or_default(),
+        "StartedAt": time(status.map(|status| status.started)),
+        "FinishedAt": time(status.map(|status| status.finished)),
+        "Warnings": status.map(|status| status.warnings.clone()).unwrap_or_default(),
+        "GuardianPid": status.filter(|_| life == Life::Running).map_or(0, |status| status.guardian),
+        "SupervisorPid": status.filter(|_| life == Life::Running).map_or(0, |status| status.supervisor),
+    })
+}
+
+fn host_config(container: &Container) -> Value {
+    let request = &container.record.request;
+    let resources = &request.resources;
+    let (quota, period) = resources.cpu.quota_and_period();
+    json!({
+        "AutoRemove": request.auto_remove,
+        "Privileged": request.security.privileged,
+        "ReadonlyRootfs": request.read_only,
+        "Init": request.init,
+        "CapAdd": request.security.cap_add.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>(),
+        "CapDrop": request.security.cap_drop.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>(),
+        "EffectiveCapabilities": spec::capabilities(&request.security),
+        "NetworkMode": match &request.namespaces.network {
+            NetworkMode::Default | NetworkMode::None => "none".to_owned(),
+            NetworkMode::Host => "host".to_owned(),
+            NetworkMode::Container(name) => format!("container:{name}"),
+        },
+        "UsernsMode": match &request.namespaces.user {
+            UserMode::Default => String::new(),
+            UserMode::Auto => "auto".to_owned(),
+            UserMode::Host => "host".to_owned(),
+            UserMode::Container(name) => format!("container:{name}"),
+        },
+        "Memory": resources.memory.limit.unwrap_or(0),
+        "MemoryReservation": resources.memory.reservation.unwrap_or(0),
+        "MemorySwap": resources.memory.swap.map_or(0, |limit| limit.as_i64()),
+        "NanoCpus": resources.cpu.nano.unwrap_or(0),
+        "CpuShares": resources.cpu.shares.unwrap_or(0),
+        "CpuQuota": quota.unwrap_or(0),
+        "CpuPeriod": period.unwrap_or(0),
+        "CpusetCpus": resources.cpu.cpuset_cpus.clone().unwrap_or_default(),
+        "CpusetMems": resources.cpu.cpuset_mems.clone().unwrap_or_default(),
+        "PidsLimit": resources.pids.map(|limit| limit.as_i64()),
+        "ShmSize": request.shm_bytes.unwrap_or(64 << 20),
+        "CgroupParent": request.cgroup_parent.clone().unwrap_or_default(),
+    })
+}
+
+fn mounts(container: &Container) -> Vec<Value> {
+    let mount = |mount: &MountRequest| match mount {
+        MountRequest::Bind(bind) => json!({
+            "Type": "bind",
+            "Source": bind.source,
+            "Destination": bind.target,
+            "RW": !bind.read_only,
+            "Propagation": bind.propagation.as_str(),
+            "Idmap": format!("{:?}", bind.idmap).to_lowercase(),
+        }),
+        MountRequest::Tmpfs(tmpfs) => json!({
+            "Type": "tmpfs", "Source": "", "Destination": tmpfs.target, "RW": !tmpfs.read_only, "Propagation": "",
+        }),
+    };
+    container.record.request.mounts.iter().map(mount).collect()
+}
+
+/// What really separates a running container: the kernel's answer, so that no weakening is silent.
+fn isolation(container: &Container) -> Value {
+    let Some(status) = container.status.as_ref().filter(|status| status.is_alive()) else {
+        return Value::Null;
+    };
+    let pid = status.pid;
+    let map = sys::fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap_or_default();
+    let link =
+        |who: &str, name: &str| rustix::fs::readlink(format!("/proc/{who}/ns/{name}"), Vec::new()).ok();
+    let own = |name: &str| link(&pid.to_string(), name) != link("self", name);
+    let seccomp = sys::fs::read_to_string(format!("/proc/{pid}/status")).ok().and_then(|text| {
+        text.lines().find_map(|line| line.strip_prefix("Seccomp:").map(|mode| mode.trim() == "2"))
+    });
+    json!({
+        "UserNamespace": own("user"),
+        "UidMap": map.split_whitespace().collect::<Vec<_>>(),
+        "PidNamespace": own("pid"),
+        "NetworkNamespace": own("net"),
+        "IpcNamespace": own("ipc"),
+        "UtsNamespace": own("uts"),
+        "MountNamespace": own("mnt"),
+        "CgroupNamespace": own("cgroup"),
+        "Seccomp": seccomp,
+    })
+}

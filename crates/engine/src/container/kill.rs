@@ -1,0 +1,26 @@
+//! `kill`: sends a signal.
+
+use std::os::fd::AsFd;
+
+use super::find::find;
+use super::wait::until_gone;
+use crate::error::{Error, Result};
+use crate::paths::Engine;
+use crate::request::KillRequest;
+
+/// Signals each container's first process.
+pub fn kill(engine: &Engine, request: &KillRequest) -> Vec<(String, Result<()>)> {
+    request.containers.iter().map(|word| (word.clone(), kill_one(engine, request, word))).collect()
+}
+
+fn kill_one(engine: &Engine, request: &KillRequest, word: &str) -> Result<()> {
+    let container = find(engine, word)?;
+    let gone = || Error::conflict(format!("cannot kill container `{word}`: it is not running"));
+    let pidfd = container.running()?.open_process().ok_or_else(gone)?;
+    let signal = request.signal.number();
+    sys::process::signal(pidfd.as_fd(), signal)?;
+    if signal == libc::SIGKILL {
+        until_gone(&container, Some(&pidfd), None)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `ps`: what containers there are. Takes no lock; a container that comes or goes meanwhile is shown or not.
+
+use super::find::{Container, Life, all, find};
+use crate::error::Result;
+use crate::paths::Engine;
+use crate::request::view::{ContainerRow, ContainerState};
+use crate::request::{PsRequest, StateFilter};
+
+/// Lists containers, the newest first.
+pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
+    let mut containers = all(engine)?;
+    containers.sort_by_key(|container| std::cmp::Reverse(container.record.created));
+    let bound = |word: &Option<String>| -> Result<Option<i64>> {
+        word.as_ref().map(|word| Ok(find(engine, word)?.record.created)).transpose()
+    };
+    let (before, since) = (bound(&request.before)?, bound(&request.since)?);
+    let mut ancestors = Vec::new();
+    for word in &request.ancestors {
+        ancestors.push(
+            crate::image::open(engine)?
+                .resolve(word)
+                .map_or_else(|_| word.clone(), |image| image.id.to_string()),
+        );
+    }
+    let shows_stopped =
+        request.all || request.last.is_some() || !request.states.is_empty() || !request.exited.is_empty();
+    let mut rows = Vec::new();
+    for container in containers {
+        let created = container.record.created;
+        let wanted = (shows_stopped || container.is_running())
+            && before.is_none_or(|before| created < before)
+            && since.is_none_or(|since| created > since)
+            && matches_filters(&container, request, &ancestors);
+        if wanted {
+            rows.push(row(container));
+        }
+    }
+    if let Some(last) = request.last {
+        rows.truncate(last);
+    }
+    Ok(rows)
+}
+
+fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[String]) -> bool {
+    let record = &container.record;
+    let any = |list: &[String], test: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(test);
+    any(&request.ids, &|id| record.id.starts_with(id.as_str()))
+        && any(&request.names, &|name| record.name.contains(name.trim_start_matches('/')))
+        && any(ancestors, &|image| record.image_id == *image)
+        && request.labels.iter().all(|label| {
+            record
+                .labels
+                .get(&label.key)
+                .is_some_and(|value| label.value.as_ref().is_none_or(|wanted| wanted == value))
+        })
+        && (request.states.is_empty() || request.states.iter().any(|state| is_in(container, *state)))
+        && (request.exited.is_empty()
+            || (matches!(container.state(), Life::Exited | Life::Lost)
+                && container
+                    .status
+                    .as_ref()
+                    .is_some_and(|status| request.exited.contains(&status.exit_code.into()))))
+}
+
+fn is_in(container: &Container, state: StateFilter) -> bool {
+    match state {
+        StateFilter::Created => container.state() == Life::Created,
+        StateFilter::Running => container.state() == Life::Running,
+        StateFilter::Exited => matches!(container.state(), Life::Exited | Life::Lost),
+        StateFilter::Restarting | StateFilter::Removing | StateFilter::Paused | StateFilter::Dead => false,
+    }
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+fn row(container: Container) -> ContainerRow {
+    let state = match (container.state(), &container.status) {
+        (Life::Running, Some(status)) => ContainerState::Running { since: status.started / SECOND },
+        (Life::Exited, Some(status)) => {
+            ContainerState::Exited { code: status.exit_code.into(), at: status.finished / SECOND }
+        }
+        // Nobody saw the end; 255 is what Docker shows after a crash.
+        (Life::Lost, Some(status)) => ContainerState::Exited { code: 255, at: status.started / SECOND },
+        _ => ContainerState::Created,
+    };
+    let record = container.record;
+    ContainerRow {
+        names: vec![record.name],
+        image: record.request.image.clone(),
+        command: record.args,
+        created: record.created / SECOND,
+        state,
+        labels: record.labels,
+        mounts: record.request.mounts.iter().map(|mount| mount.target().display().to_string()).collect(),
+        networks: Vec::new(),
+        ports: String::new(),
+        size: None,
+        id: record.id,
+    }
+}

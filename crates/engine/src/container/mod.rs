@@ -1,0 +1,39 @@
+//! Containers: one verb a file.
+
+mod attach;
+mod create;
+mod exec;
+mod find;
+mod id;
+mod identity;
+mod idrange;
+mod inspect;
+mod kill;
+mod list;
+mod logs;
+mod record;
+mod remove;
+mod run;
+mod spec;
+mod start;
+mod stop;
+mod wait;
+
+pub use attach::{Attached, Outcome, Terminal};
+pub use create::{Created, create};
+pub use exec::{ExecOutcome, exec};
+pub use inspect::inspect;
+pub use kill::kill;
+pub use list::list;
+pub use logs::{LogLine, logs};
+pub use record::ContainerRecord;
+pub use remove::remove;
+pub use run::{Run, run};
+pub use start::start;
+pub use stop::stop;
+pub use supervisor::Stream;
+pub use wait::wait;
+
+pub(crate) use find::all as all_containers;
+pub(crate) use idrange::lease_owner;
+pub(crate) use remove::remove_tree;

@@ -1,0 +1,47 @@
+//! The record of a container: what it is, on disk for as long as it exists.
+
+use std::collections::BTreeMap;
+
+use oci::rootfs::Overlay;
+use serde::{Deserialize, Serialize};
+use store::Record;
+
+use crate::request::ContainerRequest;
+
+/// Everything a start needs that is not looked up anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerRecord {
+    pub id: String,
+    pub name: String,
+    /// Nanoseconds since 1970.
+    pub created: i64,
+    /// As asked.
+    pub request: ContainerRequest,
+    /// As it resulted from request and image.
+    pub image_id: String,
+    /// Layers and writable part, as the image room prepared them.
+    pub rootfs: Option<Overlay>,
+    /// The largest user or group id found in the image.
+    pub highest_id: u32,
+    pub args: Vec<String>,
+    pub env: Vec<String>,
+    pub workdir: String,
+    pub user: String,
+    pub hostname: String,
+    pub stop_signal: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub exposed_ports: Vec<String>,
+    pub volumes: Vec<String>,
+}
+
+impl Record for ContainerRecord {
+    const KIND: &'static str = "container";
+    const VERSION: u32 = 1;
+}
+
+impl ContainerRecord {
+    /// The first twelve digits of the id.
+    pub fn short_id(&self) -> &str {
+        &self.id[..12]
+    }
+}

@@ -1,0 +1,83 @@
+//! `rm`: deletes containers.
+
+use std::os::fd::AsFd;
+
+use supervisor::Removal;
+use sys::Dir;
+
+use super::find::{Container, find};
+use super::record::ContainerRecord;
+use super::wait::until_gone;
+use crate::error::{Error, Result};
+use crate::paths::Engine;
+use crate::request::RemoveRequest;
+
+/// Removes each container; the outcomes are told one by one.
+pub fn remove(engine: &Engine, request: &RemoveRequest) -> Vec<(String, Result<()>)> {
+    request.containers.iter().map(|word| (word.clone(), remove_one(engine, word, request.force))).collect()
+}
+
+fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<()> {
+    let container = match find(engine, word) {
+        Err(error) if force && error.class() == oci::class::Class::NotFound => return Ok(()),
+        other => other?,
+    };
+    if container.is_running() {
+        if !force {
+            return Err(Error::conflict(format!("cannot remove container `{word}`: container is running"))
+                .hint(format!("stop it first with `coracle stop {word}`, or use --force")));
+        }
+        kill_and_wait(&container)?;
+    }
+    delete(engine, &container.record)
+}
+
+fn kill_and_wait(container: &Container) -> Result<()> {
+    if let Some(pidfd) = container.status.as_ref().and_then(|status| status.open_process()) {
+        match sys::process::signal(pidfd.as_fd(), libc::SIGKILL) {
+            Err(error) if error.errno() != Some(rustix::io::Errno::SRCH) => return Err(error.into()),
+            _ => {}
+        }
+        until_gone(container, Some(&pidfd), None)?;
+    }
+    Ok(())
+}
+
+/// What makes up a container on disk, in the order of deletion: the record goes before the name, so that a
+/// name never points to half a container; the status goes last.
+pub(crate) fn removals(engine: &Engine, record: &ContainerRecord) -> Vec<Removal> {
+    let mut removals = vec![
+        Removal::Tree(crate::image::snapshot_dir(engine, &record.id)),
+        Removal::Tree(engine.container_dir(&record.id)),
+    ];
+    if !record.name.is_empty() {
+        removals.push(Removal::File(engine.names().join(&record.name)));
+    }
+    removals.push(Removal::Tree(engine.run_dir(&record.id)));
+    removals
+}
+
+/// Deletes a container that does not run.
+pub(crate) fn delete(engine: &Engine, record: &ContainerRecord) -> Result<()> {
+    for removal in removals(engine, record) {
+        match removal {
+            Removal::Tree(path) => remove_tree(&path)?,
+            Removal::File(_) => {
+                store::release(engine.open_names()?, &record.name, &record.id, store::Durability::Volatile)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn remove_tree(path: &std::path::Path) -> Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let parent = match Dir::open(parent) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        other => other?,
+    };
+    match parent.remove_tree(std::path::Path::new(name)) {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}

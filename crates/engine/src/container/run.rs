@@ -1,0 +1,69 @@
+//! `run`: the recipe of a start, from an image's name to its process.
+
+use supervisor::Attachment;
+
+use super::attach::{Attached, Outcome, Terminal};
+use super::create::create_from;
+use super::start::{StartOptions, launch};
+use crate::error::Result;
+use crate::paths::Engine;
+use crate::request::RunRequest;
+use crate::timing::Timing;
+
+/// A container that `run` has started.
+#[derive(Debug)]
+pub struct Run {
+    pub id: String,
+    pub outcome: Outcome,
+}
+
+/// Resolve image → create → launch → stay with it.
+pub fn run(
+    engine: &Engine,
+    request: &RunRequest,
+    terminal: &Terminal<'_>,
+    timing: &mut Timing,
+) -> Result<Run> {
+    let image = crate::image::for_run(engine, &request.container.image)?;
+    timing.mark("resolve image");
+    let record = create_from(engine, &request.container, &image)?;
+    timing.mark("create");
+    let attach = attachment(request);
+    let options = StartOptions {
+        attach,
+        terminal_size: request
+            .container
+            .console_size
+            .map(|size| (size.height, size.width))
+            .or(terminal.size)
+            .filter(|_| request.container.tty),
+        stdin_once: !request.detach,
+    };
+    let client = match launch(engine, &record, &options, timing) {
+        Ok(client) => client,
+        Err(error) => {
+            // As with Docker, a container that could not be started stays, unless `--rm` was said.
+            if record.request.auto_remove {
+                let _ = super::remove::delete(engine, &record);
+            }
+            return Err(error);
+        }
+    };
+    let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
+    let attached = Attached::new(client, &record, attach, keys);
+    let outcome = if request.detach {
+        attached.until_started(terminal)
+    } else {
+        attached.stay(terminal, request.sig_proxy)
+    }?;
+    timing.mark("container");
+    Ok(Run { id: record.id, outcome })
+}
+
+fn attachment(request: &RunRequest) -> Attachment {
+    if request.detach {
+        return Attachment::default();
+    }
+    let streams = request.container.attach;
+    Attachment { stdin: streams.stdin, stdout: streams.stdout, stderr: streams.stderr }
+}

@@ -1,0 +1,169 @@
+//! The mounts of a container: the kernel's file systems, the three files of its network identity, what was asked.
+
+use std::path::Path;
+
+use oci::runtime::Mount;
+use store::Durability;
+use sys::Dir;
+
+use super::super::record::ContainerRecord;
+use crate::error::{Error, Result};
+use crate::paths::Engine;
+use crate::request::{BindMount, IdMap, IpcMode, MountRequest, NetworkMode, Recursion};
+
+/// Where the init of `--init` appears.
+pub(super) const INIT_PATH: &str = "/sbin/docker-init";
+/// Size of /dev/shm unless asked otherwise.
+const SHM_BYTES: u64 = 64 << 20;
+
+/// Returns all mounts in their order.
+pub(super) fn mounts(engine: &Engine, record: &ContainerRecord, user_namespace: bool) -> Result<Vec<Mount>> {
+    let request = &record.request;
+    let privileged = request.security.privileged;
+    let access = if privileged { "rw" } else { "ro" };
+    let cgroup_access = if privileged || request.security.writable_cgroups { "rw" } else { "ro" };
+    let mut mounts = vec![
+        system("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+        system("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        system("/dev/pts", "devpts", &["nosuid", "noexec"]),
+        system("/sys", "sysfs", &["nosuid", "noexec", "nodev", access]),
+        system("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", cgroup_access]),
+        system("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+    ];
+    if request.namespaces.network == NetworkMode::Host && user_namespace {
+        // sysfs shows the network namespace, which belongs to the host's user namespace here.
+        mounts[3] = bind(Path::new("/sys"), Path::new("/sys"), &["rbind", "nosuid", "noexec", "nodev", "ro"]);
+    }
+    mounts.extend(shm(request.shm_bytes.unwrap_or(SHM_BYTES), &request.namespaces.ipc));
+    mounts.extend(files(engine, record)?);
+    if request.init {
+        mounts.push(bind(Path::new("/proc/self/exe"), Path::new(INIT_PATH), &["ro", "nosuid"]));
+    }
+    for asked in &request.mounts {
+        let mount = match asked {
+            MountRequest::Bind(asked) => requested_bind(asked)?,
+            MountRequest::Tmpfs(asked) => Mount {
+                destination: asked.target.clone(),
+                kind: Some("tmpfs".into()),
+                source: Some("tmpfs".into()),
+                options: asked.options(),
+                ..Mount::default()
+            },
+        };
+        // A mount of the user's replaces ours at the same place.
+        mounts.retain(|ours| ours.destination != mount.destination);
+        mounts.push(mount);
+    }
+    Ok(mounts)
+}
+
+fn system(destination: &str, kind: &str, options: &[&str]) -> Mount {
+    Mount {
+        destination: destination.into(),
+        kind: Some(kind.into()),
+        source: Some(kind.into()),
+        options: options.iter().map(ToString::to_string).collect(),
+        ..Mount::default()
+    }
+}
+
+fn bind(source: &Path, destination: &Path, options: &[&str]) -> Mount {
+    let mut options: Vec<String> = options.iter().map(ToString::to_string).collect();
+    if !options.iter().any(|option| option == "rbind") {
+        options.insert(0, "bind".into());
+    }
+    Mount {
+        destination: destination.to_owned(),
+        kind: Some("bind".into()),
+        source: Some(source.to_owned()),
+        options,
+        ..Mount::default()
+    }
+}
+
+fn shm(bytes: u64, mode: &IpcMode) -> Option<Mount> {
+    match mode {
+        IpcMode::None => None,
+        IpcMode::Host => Some(bind(Path::new("/dev/shm"), Path::new("/dev/shm"), &["rbind"])),
+        _ => {
+            let size = format!("size={bytes}");
+            Some(system("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", &size]))
+        }
+    }
+}
+
+/// Writes and binds /etc/hostname, /etc/hosts and /etc/resolv.conf.
+fn files(engine: &Engine, record: &ContainerRecord) -> Result<Vec<Mount>> {
+    let directory = engine.container_dir(&record.id);
+    let dir = Dir::open(&directory)?;
+    let mut mounts = Vec::new();
+    let mut file = |name: &str, content: &str| -> Result<()> {
+        if !dir.exists(name)? {
+            store::write_atomic(&dir, name, content.as_bytes(), Durability::Volatile)?;
+            dir.chmod(name, 0o644)?;
+        }
+        let destination = Path::new("/etc").join(name);
+        mounts.push(bind(&directory.join(name), &destination, &["x-coracle.idmap=container"]));
+        Ok(())
+    };
+    file("hostname", &format!("{}\n", record.hostname))?;
+    file("hosts", &hosts(record))?;
+    file("resolv.conf", &resolv_conf(record))?;
+    Ok(mounts)
+}
+
+fn hosts(record: &ContainerRecord) -> String {
+    let mut text = String::from(
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
+    );
+    for (name, address) in &record.request.hosts {
+        if let Some(address) = address {
+            text.push_str(&format!("{address}\t{name}\n"));
+        }
+    }
+    text
+}
+
+/// The host's resolvers where the network is the host's, else only what was asked.
+fn resolv_conf(record: &ContainerRecord) -> String {
+    let request = &record.request;
+    if request.namespaces.network == NetworkMode::Host && request.dns.is_empty() {
+        return sys::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    }
+    let mut text = String::new();
+    for server in &request.dns {
+        text.push_str(&format!("nameserver {server}\n"));
+    }
+    if !request.dns_search.is_empty() {
+        text.push_str(&format!("search {}\n", request.dns_search.join(" ")));
+    }
+    if !request.dns_options.is_empty() {
+        text.push_str(&format!("options {}\n", request.dns_options.join(" ")));
+    }
+    text
+}
+
+fn requested_bind(asked: &BindMount) -> Result<Mount> {
+    if let Err(errno) = rustix::fs::stat(&asked.source) {
+        return Err(Error::invalid(format!(
+            "invalid mount config for type \"bind\": bind source path does not exist: {}",
+            asked.source.display()
+        ))
+        .caused_by(std::io::Error::from(errno))
+        .hint(format!("create `{}` on the host first", asked.source.display())));
+    }
+    let mut options: Vec<&str> = vec![if asked.recursion == Recursion::Disabled { "bind" } else { "rbind" }];
+    if asked.read_only {
+        options.push(match asked.recursion {
+            Recursion::Enabled | Recursion::ReadOnly => "rro",
+            Recursion::Writable | Recursion::Disabled => "ro",
+        });
+    }
+    options.push(asked.propagation.as_str());
+    match asked.idmap {
+        IdMap::Identity => options.push("x-coracle.idmap=container"),
+        IdMap::Owner => options.push("x-coracle.idmap=owner"),
+        IdMap::None => {}
+    }
+    Ok(bind(&asked.source, &asked.target, &options))
+}

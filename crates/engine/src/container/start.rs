@@ -1,0 +1,195 @@
+//! `start`: from the record of a container to a supervised process.
+
+use std::path::PathBuf;
+
+use supervisor::status::Summary;
+use supervisor::{Attachment, Client, Job, LogConfig, Teardown};
+
+use super::attach::{Attached, Outcome, Terminal};
+use super::find::{Container, Life, find};
+use super::idrange;
+use super::record::ContainerRecord;
+use super::spec::{self, Situation};
+use crate::error::{Doing, Error, Result};
+use crate::paths::Engine;
+use crate::request::{LogDriver, StartRequest};
+use crate::timing::Timing;
+
+/// Log files of a container unless asked otherwise: five of 20 MiB.
+const LOG_BYTES_MAX: u64 = 20 << 20;
+const LOG_FILES_MAX: u32 = 5;
+
+/// What a start needs besides the record.
+#[derive(Debug)]
+pub(crate) struct StartOptions {
+    pub(crate) attach: Attachment,
+    pub(crate) terminal_size: Option<(u16, u16)>,
+    /// Whether the launching client's end of input is the container's.
+    pub(crate) stdin_once: bool,
+}
+
+/// Starts containers that are not running. With `attach`, stays with the one named.
+pub fn start(
+    engine: &Engine,
+    request: &StartRequest,
+    terminal: &Terminal<'_>,
+) -> Result<Vec<(String, Result<Outcome>)>> {
+    let mut outcomes = Vec::new();
+    for word in &request.containers {
+        outcomes.push((word.clone(), start_one(engine, request, word, terminal)));
+    }
+    Ok(outcomes)
+}
+
+fn start_one(
+    engine: &Engine,
+    request: &StartRequest,
+    word: &str,
+    terminal: &Terminal<'_>,
+) -> Result<Outcome> {
+    let container = find(engine, word)?;
+    if container.state() == Life::Running {
+        return Ok(Outcome::Detached);
+    }
+    let attach = Attachment { stdin: request.interactive, stdout: request.attach, stderr: request.attach };
+    let options = StartOptions {
+        attach,
+        terminal_size: terminal.size.filter(|_| container.record.request.tty),
+        stdin_once: false,
+    };
+    // A container that has run before has the rests of that run.
+    let _ = rustix::fs::unlink(container.run_dir.join("status"));
+    let mut timing = Timing::new(false);
+    let client = launch(engine, &container.record, &options, &mut timing)?;
+    let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
+    let attached = Attached::new(client, &container.record, attach, keys);
+    if attach.any() { attached.stay(terminal, request.sig_proxy) } else { attached.until_started(terminal) }
+}
+
+/// The recipe of a start: lease ids → specification → filter → plan → guardian.
+pub(crate) fn launch(
+    engine: &Engine,
+    record: &ContainerRecord,
+    options: &StartOptions,
+    timing: &mut Timing,
+) -> Result<Client> {
+    let run_dir = engine.run_dir(&record.id);
+    make_run_dir(&run_dir)?;
+    let mut leases = Vec::new();
+    let outcome = try_launch(engine, record, options, &mut leases, timing);
+    if outcome.is_err() {
+        for lease in &leases {
+            let _ = rustix::fs::unlink(lease);
+        }
+        let _ = rustix::fs::rmdir(&run_dir);
+    }
+    outcome
+}
+
+fn try_launch(
+    engine: &Engine,
+    record: &ContainerRecord,
+    options: &StartOptions,
+    leases: &mut Vec<PathBuf>,
+    timing: &mut Timing,
+) -> Result<Client> {
+    let situation = situation(engine, record)?;
+    leases.extend(situation.ids.iter().flat_map(|ids| ids.files.iter().cloned()));
+    timing.mark("lease ids");
+    let spec = spec::build(engine, record, &situation)?;
+    timing.mark("specification");
+    let seccomp = spec::filter(engine, record, &spec)?;
+    timing.mark("seccomp filter");
+    let plan = runtime::plan(runtime::PlanInput {
+        spec: &spec.spec,
+        rootfs: crate::image::rootfs(record)?,
+        seccomp,
+        gate: false,
+        create_cwd: true,
+    })?;
+    timing.mark("plan");
+    let job = job(engine, record, options, spec, plan, leases.clone());
+    let client = supervisor::launch(&job).doing(|| format!("cannot start container `{}`", record.name))?;
+    timing.mark("guardian");
+    Ok(client)
+}
+
+/// Finds out what the specification depends on: joined containers and the id range.
+fn situation(engine: &Engine, record: &ContainerRecord) -> Result<Situation> {
+    let mut situation = Situation::of(engine, record)?;
+    if situation.own_user_namespace() {
+        let wanted = record.highest_id.max(situation.identity.uid).max(situation.identity.gid);
+        situation.ids = Some(idrange::lease(engine, &record.id, wanted)?);
+    }
+    Ok(situation)
+}
+
+fn make_run_dir(run_dir: &std::path::Path) -> Result<()> {
+    match rustix::fs::mkdir(run_dir, rustix::fs::Mode::from_raw_mode(0o700)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(errno) => Err(sys::Error::new(format!("cannot create `{}`", run_dir.display()), errno).into()),
+    }
+}
+
+fn job(
+    engine: &Engine,
+    record: &ContainerRecord,
+    options: &StartOptions,
+    spec: spec::Built,
+    plan: runtime::Plan,
+    leases: Vec<PathBuf>,
+) -> Job {
+    let request = &record.request;
+    let directory = engine.container_dir(&record.id);
+    let log = match &request.log {
+        LogDriver::Local { max_bytes, max_files } => Some(LogConfig {
+            path: directory.join("log"),
+            bytes_max: max_bytes.unwrap_or(LOG_BYTES_MAX),
+            files_max: max_files.unwrap_or(LOG_FILES_MAX),
+        }),
+        LogDriver::Off => None,
+    };
+    let removals = if request.auto_remove { super::remove::removals(engine, record) } else { Vec::new() };
+    Job {
+        id: record.id.clone(),
+        run_dir: engine.run_dir(&record.id),
+        summary: summary(record),
+        cgroup: spec.cgroup,
+        resources: spec.resources,
+        pids_limit: spec.pids_limit,
+        plan,
+        terminal: request.tty,
+        terminal_size: options.terminal_size,
+        open_stdin: request.interactive,
+        stdin_once: options.stdin_once,
+        attach: options.attach,
+        log,
+        teardown: Teardown {
+            exit_record: (!request.auto_remove).then(|| directory.join("exit.json")),
+            leases,
+            removals,
+        },
+    }
+}
+
+/// What `ps` shows of a container.
+pub(crate) fn summary(record: &ContainerRecord) -> Summary {
+    Summary {
+        name: record.name.clone(),
+        image: record.request.image.clone(),
+        image_id: record.image_id.clone(),
+        command: record.args.clone(),
+        created: record.created,
+        labels: record.labels.clone(),
+    }
+}
+
+/// Lets a record be checked for use by others while it is started.
+pub(crate) fn running_container(engine: &Engine, word: &str, why: &str) -> Result<Container> {
+    let container = find(engine, word)?;
+    if container.is_running() {
+        return Ok(container);
+    }
+    Err(Error::conflict(format!("cannot join the {why} of container `{word}`: it is not running"))
+        .hint(format!("start it with `coracle start {word}`")))
+}

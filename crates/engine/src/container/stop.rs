@@ -1,0 +1,45 @@
+//! `stop`: asks the process to end, then makes it.
+
+use std::os::fd::AsFd;
+
+use super::find::{Container, find};
+use super::wait::until_gone;
+use crate::error::Result;
+use crate::paths::Engine;
+use crate::request::{Signal, StopRequest, Timeout};
+
+/// Stops each container; one that does not run is fine.
+pub fn stop(engine: &Engine, request: &StopRequest) -> Vec<(String, Result<()>)> {
+    request.containers.iter().map(|word| (word.clone(), stop_one(engine, request, word))).collect()
+}
+
+fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
+    let container = find(engine, word)?;
+    let Some(pidfd) = container.status.as_ref().filter(|s| s.is_alive()).and_then(|s| s.open_process())
+    else {
+        return Ok(());
+    };
+    let signal = request.signal.map_or_else(|| stop_signal(&container), Signal::number);
+    let timeout = request.timeout.unwrap_or_else(|| container.record.request.stop_timeout_or_default());
+    let _ = sys::process::signal(pidfd.as_fd(), signal);
+    let patience = match timeout {
+        Timeout::Never => None,
+        Timeout::After(time) => Some(time),
+    };
+    if until_gone(&container, Some(&pidfd), patience)? {
+        return Ok(());
+    }
+    let _ = sys::process::signal(pidfd.as_fd(), libc::SIGKILL);
+    until_gone(&container, Some(&pidfd), None)?;
+    Ok(())
+}
+
+/// The container's own stop signal: asked for, else the image's, else SIGTERM.
+fn stop_signal(container: &Container) -> i32 {
+    let record = &container.record;
+    record
+        .request
+        .stop_signal
+        .or_else(|| record.stop_signal.as_deref().and_then(|name| name.parse().ok()))
+        .map_or(libc::SIGTERM, Signal::number)
+}

@@ -1,0 +1,117 @@
+//! `images`, `image inspect`, `history`.
+
+use image::{ImageRecord, Images};
+use oci::reference::Reference;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::paths::Engine;
+use crate::request::view::{HistoryRow, ImageRow};
+use crate::request::{HistoryRequest, ImagesRequest};
+
+/// Lists images: a row for each name, the newest first.
+pub fn list(engine: &Engine, request: &ImagesRequest) -> Result<Vec<ImageRow>> {
+    let images = super::open(engine)?;
+    let added = |word: &Option<String>| -> Result<Option<i64>> {
+        word.as_ref().map(|word| Ok(images.resolve(word)?.added)).transpose()
+    };
+    let (before, since) = (added(&request.before)?, added(&request.since)?);
+    let mut rows = Vec::new();
+    for summary in images.list_images()? {
+        let image = &summary.image;
+        let labels = request.labels.iter().all(|label| {
+            let value = image.config.labels.get(&label.key);
+            value.is_some_and(|value| label.value.as_ref().is_none_or(|wanted| wanted == value))
+        });
+        let wanted = labels
+            && before.is_none_or(|before| image.added < before)
+            && since.is_none_or(|since| image.added > since);
+        if !wanted {
+            continue;
+        }
+        if summary.references.is_empty() {
+            if request.dangling != Some(false) && request.references.is_empty() {
+                rows.push(row(image, None, summary.created()));
+            }
+        } else if request.dangling != Some(true) {
+            let names = summary.references.iter().filter(|name| matches_pattern(name, &request.references));
+            rows.extend(names.map(|name| row(image, Some(name), summary.created())));
+        }
+    }
+    Ok(rows)
+}
+
+fn row(image: &ImageRecord, name: Option<&Reference>, created: Option<i64>) -> ImageRow {
+    ImageRow {
+        id: image.id.to_string(),
+        repository: name.map(Reference::familiar_name),
+        tag: name.and_then(Reference::tag).map(str::to_owned),
+        digest: Some(image.manifest.to_string()),
+        created,
+        size: image.size,
+    }
+}
+
+/// Whether a name fits one of Docker's patterns: `*` stands for anything but a slash.
+fn matches_pattern(name: &Reference, patterns: &[String]) -> bool {
+    let (full, bare) = (name.familiar(), name.familiar_name());
+    patterns.is_empty()
+        || patterns.iter().any(|pattern| {
+            fits(pattern.as_bytes(), full.as_bytes()) || fits(pattern.as_bytes(), bare.as_bytes())
+        })
+}
+
+fn fits(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => {
+            fits(rest, text)
+                || text.split_first().is_some_and(|(first, tail)| *first != b'/' && fits(pattern, tail))
+        }
+        (Some((b'?', rest)), Some((first, tail))) => *first != b'/' && fits(rest, tail),
+        (Some((wanted, rest)), Some((first, tail))) => wanted == first && fits(rest, tail),
+        _ => false,
+    }
+}
+
+/// Returns the document of an image, with Docker's field names.
+pub fn inspect(engine: &Engine, word: &str) -> Result<Value> {
+    let images: Images = super::open(engine)?;
+    let document = images.inspect(word)?;
+    serde_json::to_value(document).map_err(|error| {
+        Error::new(oci::class::Class::Internal, format!("cannot show image `{word}`")).caused_by(error)
+    })
+}
+
+/// Tells how an image came to be, the latest step first.
+pub fn history(engine: &Engine, request: &HistoryRequest) -> Result<Vec<HistoryRow>> {
+    let entries = super::open(engine)?.history(&request.image)?;
+    Ok(entries
+        .into_iter()
+        .map(|entry| HistoryRow {
+            id: Some(entry.id).filter(|id| id != "<missing>"),
+            created: Some(entry.created).filter(|created| *created != 0),
+            created_by: entry.created_by,
+            size: entry.size,
+            comment: entry.comment,
+            tags: entry.tags,
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn a_star_stops_at_a_slash() {
+        for (pattern, text, expected) in [
+            ("busy*", "busybox", true),
+            ("*", "a/b", false),
+            ("a/*:1?", "a/b:12", true),
+            ("busybox", "busybox2", false),
+        ] {
+            assert_eq!(fits(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        }
+    }
+}

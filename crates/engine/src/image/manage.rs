@@ -1,0 +1,101 @@
+//! `import`, `load`, `tag`, `rmi`.
+
+use std::io::Read;
+
+use image::{Change, Force, ImageUse, Import, Removal};
+
+use crate::error::{Error, Result};
+use crate::paths::Engine;
+use crate::request::{ImportRequest, LoadRequest, RemoveImagesRequest, TagRequest};
+
+/// Makes an image of one layer from a root file system; returns its id.
+pub fn import(engine: &Engine, request: &ImportRequest, stdin: impl Read + Send) -> Result<String> {
+    let images = super::open(engine)?;
+    let changes: Vec<Change> = request
+        .changes
+        .iter()
+        .map(|change| Change::new(&change.instruction, &change.arguments))
+        .collect::<Result<_, image::Error>>()?;
+    let import = Import {
+        reference: request.reference.as_deref(),
+        changes: &changes,
+        message: request.message.as_deref(),
+        platform: request.platform.as_ref().map(platform),
+    };
+    let (id, _) = match &request.source {
+        Some(path) => images.import(open_source(path)?, &import)?,
+        None => images.import(stdin, &import)?,
+    };
+    Ok(id.to_string())
+}
+
+/// Loads the images of an archive; returns a line for each, as Docker prints it.
+pub fn load(engine: &Engine, request: &LoadRequest, stdin: impl Read + Send) -> Result<Vec<String>> {
+    let images = super::open(engine)?;
+    let wanted = request.platform.as_ref().map(platform);
+    let loaded = match &request.input {
+        Some(path) => images.load(open_source(path)?, wanted.as_ref())?,
+        None => images.load(stdin, wanted.as_ref())?,
+    };
+    let mut lines = Vec::new();
+    for image in loaded {
+        if image.references.is_empty() {
+            lines.push(format!("Loaded image ID: {}", image.id));
+        }
+        lines.extend(
+            image.references.iter().map(|reference| format!("Loaded image: {}", reference.familiar())),
+        );
+    }
+    Ok(lines)
+}
+
+/// Gives an image another name.
+pub fn tag(engine: &Engine, request: &TagRequest) -> Result<()> {
+    super::open(engine)?.tag(&request.source, &request.target)?;
+    Ok(())
+}
+
+/// Removes images by Docker's rules; the lines for each are returned.
+pub fn remove(engine: &Engine, request: &RemoveImagesRequest) -> Vec<(String, Result<Vec<String>>)> {
+    request.images.iter().map(|word| (word.clone(), remove_one(engine, word, request.force))).collect()
+}
+
+fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<Vec<String>> {
+    let uses = crate::container::all_containers(engine)?
+        .iter()
+        .filter_map(|container| {
+            Some(ImageUse {
+                image: container.record.image_id.parse().ok()?,
+                container: container.record.short_id().to_owned(),
+                running: container.is_running(),
+            })
+        })
+        .collect::<Vec<_>>();
+    let force = if force { Force::Yes } else { Force::No };
+    let removals = super::open(engine)?.remove_image(word, force, &uses)?;
+    Ok(removals
+        .into_iter()
+        .map(|removal| match removal {
+            Removal::Untagged(reference) => format!("Untagged: {}", reference.familiar()),
+            Removal::Deleted(id) => format!("Deleted: {id}"),
+            Removal::DeletedLayer(chain_id) => format!("Deleted: {chain_id}"),
+        })
+        .collect())
+}
+
+fn open_source(path: &std::path::Path) -> Result<std::fs::File> {
+    std::fs::File::open(path).map_err(|error| {
+        Error::new(oci::class::Class::of_os_error(&error), format!("cannot open `{}`", path.display()))
+            .caused_by(error)
+    })
+}
+
+fn platform(wanted: &crate::request::Platform) -> oci::image::Platform {
+    let mut platform = oci::image::Platform::host();
+    platform.os.clone_from(&wanted.os);
+    if let Some(architecture) = &wanted.architecture {
+        platform.architecture.clone_from(architecture);
+    }
+    platform.variant.clone_from(&wanted.variant);
+    platform
+}

@@ -1,0 +1,100 @@
+//! Where the engine keeps its things.
+//!
+//! ```text
+//!   ROOT  /var/lib/coracle                     survives a reboot
+//!     blobs/ images/ layers/ references/ snapshots/    the image room's (crate `image`)
+//!     containers/ID/                           one directory a container
+//!       record.json                            what it is: written before anything runs
+//!       exit.json                              how its last run ended
+//!       hostname hosts resolv.conf             bound into the container
+//!       log log.1 …                            what it printed, bounded
+//!     names/NAME -> ID                         claims; the record decides
+//!     cache/seccomp/                           compiled filters
+//!   RUN_ROOT  /run/coracle                     tmpfs, dies with the boot
+//!     containers/ID/{status,sock}              see `supervisor::status`
+//!     ids/SLOT -> ID                           leased id ranges
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use sys::Dir;
+
+use crate::error::{Error, Result};
+
+/// Explicit configuration; nothing is read from the environment below the faces.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    pub root: PathBuf,
+    pub run_root: PathBuf,
+}
+
+/// An engine on its two directories. There is nothing behind it: each verb works on files and the kernel.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) root: PathBuf,
+    pub(crate) run_root: PathBuf,
+}
+
+impl Engine {
+    /// Opens an engine, making its directories where they are missing.
+    pub fn open(config: EngineConfig) -> Result<Self> {
+        for (name, path) in [("--root", &config.root), ("--run-root", &config.run_root)] {
+            if !path.is_absolute() {
+                return Err(Error::invalid(format!("`{name} {}` is not an absolute path", path.display())));
+            }
+        }
+        let engine = Self { root: config.root, run_root: config.run_root };
+        for directory in [engine.containers(), engine.names(), engine.seccomp_cache()] {
+            make(&directory)?;
+        }
+        for directory in [engine.run_root.join("containers"), engine.ids()] {
+            make(&directory)?;
+        }
+        Ok(engine)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn run_root(&self) -> &Path {
+        &self.run_root
+    }
+
+    pub(crate) fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+
+    pub(crate) fn names(&self) -> PathBuf {
+        self.root.join("names")
+    }
+
+    pub(crate) fn ids(&self) -> PathBuf {
+        self.run_root.join("ids")
+    }
+
+    pub(crate) fn seccomp_cache(&self) -> PathBuf {
+        self.root.join("cache/seccomp")
+    }
+
+    pub(crate) fn container_dir(&self, id: &str) -> PathBuf {
+        self.root.join("containers").join(id)
+    }
+
+    pub(crate) fn run_dir(&self, id: &str) -> PathBuf {
+        self.run_root.join("containers").join(id)
+    }
+
+    pub(crate) fn open_names(&self) -> Result<Dir> {
+        Ok(Dir::open(self.names())?)
+    }
+}
+
+fn make(directory: &Path) -> Result<()> {
+    if sys::fs::exists(directory) {
+        return Ok(());
+    }
+    sys::fs::create_dir_all(directory).map_err(|error| {
+        Error::from(error).hint("run as root, or choose other places with --root and --run-root")
+    })
+}

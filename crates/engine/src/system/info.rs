@@ -1,0 +1,85 @@
+//! `version` and `info`.
+
+use crate::container::all_containers;
+use crate::error::Result;
+use crate::paths::Engine;
+use crate::request::view::{InfoView, VersionView};
+
+/// Returns the versions of engine and machine.
+pub fn version() -> VersionView {
+    let kernel = rustix::system::uname();
+    VersionView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        os: "linux".to_owned(),
+        architecture: std::env::consts::ARCH.to_owned(),
+        kernel: kernel.release().to_string_lossy().into_owned(),
+        commit: option_env!("CORACLE_COMMIT").map(str::to_owned),
+        runtime_spec: oci::runtime::SPEC_VERSION.to_owned(),
+    }
+}
+
+/// Returns facts about engine and machine.
+pub fn info(engine: &Engine) -> Result<InfoView> {
+    let containers = all_containers(engine)?;
+    let running = containers.iter().filter(|container| container.is_running()).count();
+    let version = version();
+    Ok(InfoView {
+        containers_running: running,
+        containers_paused: 0,
+        containers_stopped: containers.len() - running,
+        images: crate::image::open(engine)?.image_ids()?.len(),
+        version: version.version,
+        storage_driver: "overlay".to_owned(),
+        backing_filesystem: file_system_of(engine),
+        cgroup_version: cgroup_version(),
+        security_options: vec!["seccomp".to_owned(), "userns".to_owned()],
+        kernel: version.kernel,
+        operating_system: operating_system(),
+        architecture: version.architecture,
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        memory_bytes: memory_bytes(),
+        name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        root: engine.root.display().to_string(),
+        run_root: engine.run_root.display().to_string(),
+        warnings: super::doctor::warnings(engine),
+    })
+}
+
+/// Names the file system of the root by its line in mountinfo with the longest mount point.
+fn file_system_of(engine: &Engine) -> String {
+    let text = sys::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let point = line.split(' ').nth(4)?;
+            let kind = line.split(" - ").nth(1)?.split(' ').next()?;
+            engine.root.starts_with(point).then_some((point.len(), kind))
+        })
+        .max_by_key(|(length, _)| *length)
+        .map_or_else(|| "unknown".to_owned(), |(_, kind)| kind.to_owned())
+}
+
+pub(super) fn cgroup_version() -> String {
+    match cgroup::Hierarchies::detect().map(|hierarchies| hierarchies.mode()) {
+        Ok(cgroup::Mode::V2) => "2",
+        Ok(cgroup::Mode::V1) => "1",
+        Ok(cgroup::Mode::Hybrid) => "hybrid",
+        _ => "none",
+    }
+    .to_owned()
+}
+
+fn operating_system() -> String {
+    let text = sys::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
+        .map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
+}
+
+fn memory_bytes() -> u64 {
+    let text = sys::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    text.lines()
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+        })
+        .map_or(0, |kibibytes| kibibytes * 1024)
+}

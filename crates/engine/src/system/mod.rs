@@ -1,0 +1,9 @@
+//! The engine and its machine.
+
+mod audit;
+mod doctor;
+mod info;
+
+pub use audit::audit;
+pub use doctor::doctor;
+pub use info::{info, version};

@@ -1,0 +1,174 @@
+//! What should not be there, and taking it away.
+
+use std::path::Path;
+
+use oci::digest::{ChainId, Digest};
+use oci::reference::Reference;
+use store::{TEMPORARY_PREFIX, collect_temporaries};
+
+use crate::content::blob_path;
+use crate::snapshot::{Snapshots, layer_path};
+use crate::{Error, Images, Result};
+
+/// An unfinished record of another engine is at most seconds old.
+const TEMPORARY_AGE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What was found. All but the snapshots, which the caller compares with its containers, is a fault.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Layers that neither an image nor a snapshot needs.
+    pub layers: Vec<ChainId>,
+    /// Blobs that no image names.
+    pub blobs: Vec<Digest>,
+    /// Workspaces whose process is gone.
+    pub workspaces: Vec<String>,
+    /// Names that lead to an image that is not there.
+    pub references: Vec<Reference>,
+    /// Files of the store that are nothing we know, and records that were not finished.
+    pub strangers: Vec<String>,
+    /// Images, layers and snapshots that miss something, in words.
+    pub broken: Vec<String>,
+    /// The keys of all snapshots.
+    pub snapshots: Vec<String>,
+}
+
+impl Audit {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        let snapshots = self.snapshots.clone();
+        *self == Self { snapshots, ..Self::default() }
+    }
+}
+
+impl Images {
+    /// Looks for orphans and damage; changes nothing. What a load that runs now has made is counted
+    /// too, unless nobody else is at work.
+    pub fn audit(&self) -> Result<Audit> {
+        let _lease = self.lease()?;
+        self.look()
+    }
+
+    /// Removes what [`Images::audit`] finds, except what is broken: that is for the user to load again.
+    pub fn collect(&self) -> Result<Audit> {
+        let trash = self.workspace("collect")?;
+        let _alone = self.exclusive()?;
+        let audit = self.look()?;
+        for layer in &audit.layers {
+            self.discard(&layer_path(layer), &trash)?;
+        }
+        for blob in &audit.blobs {
+            self.discard(&blob_path(blob), &trash)?;
+        }
+        for workspace in &audit.workspaces {
+            self.root.remove_tree(Path::new("staging").join(workspace))?;
+        }
+        for reference in &audit.references {
+            self.remove_reference(reference)?;
+        }
+        for dir in ["images", "references", ""] {
+            collect_temporaries(self.root.open_dir(dir)?, TEMPORARY_AGE)?;
+        }
+        Ok(audit)
+    }
+
+    fn look(&self) -> Result<Audit> {
+        let mut audit = Audit { snapshots: self.list()?, ..Audit::default() };
+        self.look_at_images(&mut audit)?;
+        self.look_at_snapshots(&mut audit)?;
+        let needed = match self.needed() {
+            Ok(needed) => needed,
+            // A record that cannot be read: what it needs is unknown, so nothing is an orphan.
+            Err(_) => return Ok(audit),
+        };
+        for entry in self.root.list("layers")? {
+            let name = entry.name.to_string_lossy();
+            match Digest::from_hex(&name).map(ChainId::new) {
+                Ok(chain_id) if !needed.layers.contains(&chain_id) => audit.layers.push(chain_id),
+                Err(_) if name != "empty" => audit.strangers.push(format!("layers/{name}")),
+                _ => {}
+            }
+        }
+        audit.blobs = self.blobs()?.into_iter().filter(|blob| !needed.blobs.contains(blob)).collect();
+        for entry in self.root.list("staging")? {
+            let name = entry.name.to_string_lossy().into_owned();
+            if self.is_abandoned(&name)? {
+                audit.workspaces.push(name);
+            }
+        }
+        audit.layers.sort();
+        audit.blobs.sort();
+        Ok(audit)
+    }
+
+    fn look_at_images(&self, audit: &mut Audit) -> Result<()> {
+        for dir in ["images", "references"] {
+            for entry in self.root.list(dir)? {
+                let name = entry.name.to_string_lossy();
+                let is_image = name.strip_suffix(".json").is_some_and(|hex| Digest::from_hex(hex).is_ok());
+                if name.starts_with(TEMPORARY_PREFIX) || dir == "images" && !is_image {
+                    audit.strangers.push(format!("{dir}/{name}"));
+                }
+            }
+        }
+        let ids = self.image_ids()?;
+        for id in &ids {
+            let image = match self.image(id) {
+                Ok(image) => image,
+                Err(error) => {
+                    audit.broken.push(format!("image {id}: {error}"));
+                    continue;
+                }
+            };
+            let blobs = image.layers.iter().map(|layer| &layer.blob).chain([&image.manifest, id.digest()]);
+            for blob in blobs {
+                if self.blob_size(blob)?.is_none() {
+                    audit.broken.push(format!("image {id}: blob {blob} is missing"));
+                }
+            }
+            for layer in &image.layers {
+                self.look_at_layer(&layer.chain_id, &format!("image {id}"), audit)?;
+            }
+        }
+        match self.references() {
+            Ok(references) => {
+                let dangling = references.into_iter().filter(|record| !ids.contains(&record.target.image));
+                audit.references = dangling.map(|record| record.reference).collect();
+            }
+            Err(error) => audit.broken.push(error.to_string()),
+        }
+        Ok(())
+    }
+
+    fn look_at_layer(&self, chain_id: &ChainId, of: &str, audit: &mut Audit) -> Result<()> {
+        match self.layer(chain_id) {
+            Ok(Some(_)) if self.root.exists(layer_path(chain_id).join("fs"))? => {}
+            Ok(_) => audit.broken.push(format!("{of}: layer {chain_id} is missing")),
+            Err(error) => audit.broken.push(format!("{of}: layer {chain_id}: {error}")),
+        }
+        Ok(())
+    }
+
+    fn look_at_snapshots(&self, audit: &mut Audit) -> Result<()> {
+        for key in self.list()? {
+            match self.parent(&key).and_then(|top| self.ancestry(top)) {
+                Ok(_) | Err(Error::SnapshotNotFound(_)) => {}
+                Err(error) => audit.broken.push(format!("snapshot `{key}`: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every blob and compares it with its digest; returns those that differ.
+    pub fn verify_blobs(&self) -> Result<Vec<Digest>> {
+        let mut damaged = Vec::new();
+        for digest in self.blobs()? {
+            let file = self.open_blob(&digest)?;
+            let read_error = |source| Error::Read { what: format!("blob {digest}"), source };
+            let (_, found, _) = crate::hash::Tee::new(file, std::io::sink()).finish().map_err(read_error)?;
+            if found != digest {
+                damaged.push(digest);
+            }
+        }
+        Ok(damaged)
+    }
+}
