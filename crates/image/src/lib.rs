@@ -37,6 +37,10 @@ mod snapshot;
 mod tar;
 mod view;
 
+#[cfg(test)]
+#[path = "../tests/support/archive.rs"]
+mod fixture;
+
 pub use archive::Loaded;
 pub use audit::Audit;
 pub use error::{Error, Result, TarError};

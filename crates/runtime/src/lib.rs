@@ -1,7 +1,7 @@
 //! The container runtime: OCI spec → plan (pure) → builder and init apply its steps; exec; states.
 //!
 //! The central value is the [`Plan`]: everything that happens between clone and exec, decided
-//! beforehand, printable and tested without a kernel. [`create`] starts the two processes that
+//! beforehand, printable and tested without a kernel. [`create()`] starts the two processes that
 //! apply it.
 
 mod build;

@@ -9,7 +9,7 @@ use oci::runtime::IdMapping;
 use serde::{Deserialize, Serialize};
 use sys::credentials::CapabilitySets;
 
-/// All that happens between clone and exec, decided beforehand by [`crate::plan`].
+/// All that happens between clone and exec, decided beforehand by [`crate::plan()`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// `CLONE_NEW*` flags of the namespaces that init gets anew (the mount one apart).

@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// Waits for the next event.
-    pub fn next(&mut self) -> Event<'_> {
+    pub fn receive(&mut self) -> Event<'_> {
         self.buffer.resize(CHUNK + 1, 0);
         loop {
             match recv(&self.socket, &mut self.buffer[..], RecvFlags::empty()) {

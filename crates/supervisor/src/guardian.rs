@@ -42,10 +42,7 @@ pub fn main() -> i32 {
         return 1;
     };
     let _ = process::close_from(CLIENT_FD + 1);
-    match guard(&job, client) {
-        Ok(code) => code,
-        Err(_) => 1,
-    }
+    guard(&job, client).unwrap_or(1)
 }
 
 fn guard(job: &OwnedFd, client: OwnedFd) -> sys::Result<i32> {

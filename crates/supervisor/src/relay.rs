@@ -71,7 +71,7 @@ pub fn relay(
             }
         }
         if from_client {
-            match client.next() {
+            match client.receive() {
                 Event::Started { pid: started } => pid = Some(started),
                 Event::Warning(text) => on_warning(text),
                 Event::Output(Stream::Stdout, bytes) => write_all(relay.stdout, bytes)?,

@@ -183,5 +183,5 @@ pub fn overlay_by_option_string(target: &Path, options: &str) -> Result<()> {
 
 /// Whether the file system behind a descriptor is procfs (CVE-2019-16884: a fake /proc).
 pub fn is_procfs(fd: impl AsFd) -> bool {
-    rustix::fs::fstatfs(fd).is_ok_and(|stat| stat.f_type as i64 == libc::PROC_SUPER_MAGIC as i64)
+    rustix::fs::fstatfs(fd).is_ok_and(|stat| stat.f_type == libc::PROC_SUPER_MAGIC)
 }

@@ -66,7 +66,7 @@ impl<'a> Attached<'a> {
     /// Waits until the program runs.
     pub(crate) fn until_started(mut self, terminal: &Terminal<'_>) -> Result<Outcome> {
         loop {
-            match self.client.next() {
+            match self.client.receive() {
                 Event::Started { .. } => return Ok(Outcome::Detached),
                 Event::Ended { .. } => return Ok(Outcome::Detached),
                 Event::Warning(text) => (terminal.warn)(text),

@@ -126,7 +126,7 @@ fn claim(
 
 /// Whether a claim is old enough that its owner cannot be a creation under way.
 fn is_stale(names: &Dir, name: &str) -> bool {
-    names.lstat(name).is_ok_and(|stat| status::now() / 1_000_000_000 - stat.st_mtime as i64 > 10)
+    names.lstat(name).is_ok_and(|stat| status::now() / 1_000_000_000 - stat.st_mtime > 10)
 }
 
 /// Merges request and image as Docker does.

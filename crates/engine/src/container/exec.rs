@@ -133,7 +133,7 @@ fn pty_of(pid: i32) -> Result<sys::terminal::Pty> {
     let mount: OwnedFd = root.open_dir("/dev/pts")?.into();
     let kind = rustix::fs::fstatfs(&mount).context(|| "cannot look at the container's /dev/pts".into())?;
     const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
-    if kind.f_type as i64 != DEVPTS_SUPER_MAGIC {
+    if kind.f_type != DEVPTS_SUPER_MAGIC {
         return Err(
             Error::conflict("the container's /dev/pts is not a devpts file system").hint("run without --tty")
         );

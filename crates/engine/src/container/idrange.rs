@@ -77,6 +77,15 @@ fn claim_slots(directory: &Dir, first: u32, slots: u32, owner: &str) -> Result<O
     Ok(None)
 }
 
+/// Gives back every slot of an owner.
+pub(crate) fn release(engine: &Engine, owner: &str) -> Result<()> {
+    let directory = Dir::open(engine.ids())?;
+    for claim in store::claims(&directory)?.iter().filter(|claim| claim.owner == owner) {
+        store::release(&directory, &claim.name, owner, Durability::Volatile)?;
+    }
+    Ok(())
+}
+
 /// Returns all leases with their owners, for the audit.
 pub(crate) fn lease_owner(engine: &Engine) -> Result<Vec<store::Claim>> {
     Ok(store::claims(Dir::open(engine.ids())?)?)

@@ -88,7 +88,7 @@ fn follow(container: &Container) -> Option<Client> {
 
 fn pass_on(mut client: Client, mut show: impl FnMut(&LogLine)) {
     loop {
-        match client.next() {
+        match client.receive() {
             Event::Output(stream, text) => {
                 let time = supervisor::log::format_time(supervisor::status::now());
                 show(&LogLine { stream, time, text: text.to_vec() });

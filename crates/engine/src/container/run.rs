@@ -4,6 +4,8 @@ use supervisor::Attachment;
 
 use super::attach::{Attached, Outcome, Terminal};
 use super::create::create_from;
+use super::find::Container;
+use super::record::ContainerRecord;
 use super::start::{StartOptions, launch};
 use crate::error::Result;
 use crate::paths::Engine;
@@ -58,6 +60,18 @@ pub fn run(
     }?;
     timing.mark("container");
     Ok(Run { id: record.id, outcome })
+}
+
+/// Takes back what a start that failed may have left, when not even its guardian could.
+fn clear_away(engine: &Engine, record: &ContainerRecord) {
+    let Ok(Some(container)) = Container::load(engine, &record.id) else { return };
+    if container.is_running() {
+        return;
+    }
+    if record.request.auto_remove {
+        let _ = super::remove::delete(engine, record);
+    }
+    let _ = super::idrange::release(engine, &record.id);
 }
 
 fn attachment(request: &RunRequest) -> Attachment {

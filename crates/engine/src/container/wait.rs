@@ -35,7 +35,7 @@ fn wait_one(engine: &Engine, word: &str) -> Result<u8> {
 
 fn last_word(client: &mut Client) -> Option<u8> {
     loop {
-        match client.next() {
+        match client.receive() {
             Event::Ended { code } => return Some(code),
             Event::Lost | Event::Failed(_) => return None,
             _ => {}

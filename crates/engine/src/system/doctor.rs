@@ -130,7 +130,7 @@ fn seccomp() -> DoctorRow {
 
 fn run_root(engine: &Engine) -> DoctorRow {
     const TMPFS_MAGIC: i64 = 0x0102_1994;
-    let tmpfs = rustix::fs::statfs(&engine.run_root).is_ok_and(|stat| stat.f_type as i64 == TMPFS_MAGIC);
+    let tmpfs = rustix::fs::statfs(&engine.run_root).is_ok_and(|stat| stat.f_type == TMPFS_MAGIC);
     let (verdict, found) = if tmpfs { (Verdict::Fine, "tmpfs") } else { (Verdict::Lacking, "not on tmpfs") };
     row(
         "run root",

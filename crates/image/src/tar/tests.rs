@@ -1,12 +1,9 @@
 //! Tests of the tar reader: the judges are the `tar` crate, GNU tar and rules of our own.
 
-#[path = "../../tests/support/archive.rs"]
-mod archive;
-
 use proptest::prelude::*;
 
 use super::{Kind, Sparse, TarError, TarReader, Time};
-use archive::{Archive, Header, pax_record};
+use crate::fixture::{Archive, Header, pax_record};
 
 /// Reads an archive as a list of (path, what it is, data).
 fn read(bytes: &[u8]) -> Result<Vec<(String, Kind, Vec<u8>)>, TarError> {

@@ -31,7 +31,7 @@ impl Builder<'_> {
             Source::Bind { .. } => return self.bind(index, step),
             Source::Proc { options } => self.proc(options, attributes)?,
             Source::Sysfs => mount::create("sysfs", &[], attributes)?,
-            Source::Mqueue => mount::create("mqueue", &[], attributes)?,
+            Source::Mqueue => self.mqueue(attributes)?,
             Source::Devpts => self.devpts()?,
             Source::New { kind, source, options } => {
                 self.new_file_system(kind, source, options, attributes)?
@@ -57,6 +57,19 @@ impl Builder<'_> {
         let keep = proc.try_clone().context(|| "cannot keep procfs".into())?;
         self.proc = Some(keep);
         Ok(proc)
+    }
+
+    /// Mounts the message queues of the container's ipc namespace; their directory was made with our
+    /// own credentials and belongs to root inside.
+    fn mqueue(&self, attributes: Attr) -> Outcome<OwnedFd> {
+        let mount = mount::create("mqueue", &[], attributes)?;
+        let owner =
+            (rustix::fs::Uid::from_raw(self.plan.root_uid), rustix::fs::Gid::from_raw(self.plan.root_gid));
+        if self.plan.new_namespaces & sys::process::NEWIPC != 0 {
+            rustix::fs::chownat(&mount, "", Some(owner.0), Some(owner.1), rustix::fs::AtFlags::EMPTY_PATH)
+                .context(|| "cannot give the message queues to the container".into())?;
+        }
+        Ok(mount)
     }
 
     fn devpts(&self) -> Outcome<OwnedFd> {

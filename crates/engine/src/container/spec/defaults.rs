@@ -57,7 +57,7 @@ pub(crate) fn capabilities(security: &Security) -> Vec<String> {
             let by_default = adds_all || (!drops_all && DEFAULT_CAPABILITIES.contains(*name));
             let added = named(&security.cap_add, name);
             let dropped = named(&security.cap_drop, name) && !security.privileged;
-            (by_default && !dropped) || (added && !dropped)
+            (by_default || added) && !dropped
         })
         .map(|name| (*name).to_owned())
         .collect()
