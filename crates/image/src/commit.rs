@@ -16,7 +16,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use oci::digest::{ChainId, DiffId};
+use oci::digest::{ChainId, DiffId, ImageId};
+use oci::reference::Reference;
 use rustix::fs::RenameFlags;
 use store::{Durability, encode_record, sync_dir, write_atomic, write_record};
 use sys::Dir;
@@ -46,7 +47,11 @@ pub(crate) struct NewImage<'w> {
     pub(crate) blobs: Vec<StagedBlob>,
     pub(crate) layers: Vec<StagedLayer>,
     pub(crate) record: ImageRecord,
+    pub(crate) references: &'w [Reference],
 }
+
+/// Names that led to another image before.
+pub(crate) type Moved = Vec<(Reference, ImageId)>;
 
 impl Workspace {
     /// Extracts a layer into a directory of the workspace.
@@ -87,7 +92,7 @@ impl Workspace {
 impl Images {
     /// Makes an image visible, unless a layer that it builds on has gone meanwhile: then the staged
     /// layers are given back.
-    pub(crate) fn commit(&self, new: NewImage<'_>) -> Result<Result<(), Vec<StagedLayer>>> {
+    pub(crate) fn commit(&self, new: NewImage<'_>) -> Result<Result<Moved, Vec<StagedLayer>>> {
         new.workspace.dir.syncfs()?;
         // From here on nothing we rely on is collected, and nothing we rename is taken for an orphan.
         let _lease = self.lease()?;
@@ -106,7 +111,12 @@ impl Images {
         }
         let dir = self.root.open_dir("images")?;
         write_record(&dir, &record_name(&new.record.id), &new.record, Durability::Synced)?;
-        Ok(Ok(()))
+        let mut moved = Moved::new();
+        for reference in new.references {
+            let before = self.set_reference(reference, &new.record)?;
+            moved.extend(before.map(|before| (reference.clone(), before)));
+        }
+        Ok(Ok(moved))
     }
 
     fn commit_layer(&self, workspace: &Workspace, layer: &StagedLayer) -> Result<()> {

@@ -16,7 +16,7 @@ use crate::archive::{descriptor, manifest_bytes, media_type_of, to_json};
 use crate::commit::{NewImage, StagedLayer};
 use crate::content::{StagedBlob, stage_bytes};
 use crate::hash::{Tee, chain_ids};
-use crate::record::{ImageRecord, LayerRef};
+use crate::record::{ImageRecord, LayerRecord, LayerRef};
 use crate::reference::parse_tag;
 use crate::root::{Workspace, now};
 use crate::{Error, Images, Result};
@@ -57,20 +57,18 @@ impl Images {
         let chain_id = chain_ids(&[applied.diff_id])[0];
         let layer = workspace.describe("layer", &applied, chain_id, None)?;
         let image = image_config(config, import, applied.diff_id);
-        let record = self.import_record(&workspace, &image, &blob, layer)?;
-        if let Some(reference) = &reference {
-            self.set_reference(reference, &record)?;
-        }
-        Ok((record.id, reference))
+        let id = self.import_image(&workspace, &image, &blob, layer, reference.as_slice())?;
+        Ok((id, reference))
     }
 
-    fn import_record(
+    fn import_image(
         &self,
         workspace: &Workspace,
         image: &ImageConfig,
         blob: &StagedBlob,
-        layer: crate::LayerRecord,
-    ) -> Result<ImageRecord> {
+        layer: LayerRecord,
+        references: &[Reference],
+    ) -> Result<ImageId> {
         let media_type = media_type_of(self.open_staged(workspace, blob)?)?;
         let config = stage_bytes(workspace, "config", &to_json("image configuration", image)?)?;
         let bytes = manifest_bytes(&config, vec![descriptor(blob, media_type)])?;
@@ -86,9 +84,10 @@ impl Images {
         );
         let layers = vec![StagedLayer { record: layer, name: "layer".to_owned(), _lock: None }];
         let blobs = vec![blob.clone(), config, manifest];
-        let new = NewImage { workspace, blobs, layers, record: record.clone() };
+        let id = record.id;
+        let new = NewImage { workspace, blobs, layers, record, references };
         self.commit(new)?.expect("the only layer is staged");
-        Ok(record)
+        Ok(id)
     }
 }
 

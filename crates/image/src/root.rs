@@ -120,8 +120,8 @@ impl Images {
     /// Moves something out of sight into a workspace, whose end removes it: renaming is quick, so that
     /// others wait for the removal of a name and not of a million files.
     pub(crate) fn discard(&self, path: &Path, trash: &Workspace) -> Result<bool> {
-        let target =
-            Path::new("staging").join(&trash.name).join(path.file_name().expect("a path below the store"));
+        // With its directory in the name: the lowest layer and its blob have the same digits.
+        let target = trash.path(&path.to_string_lossy().replace('/', "-"));
         match self.root.rename(path, target, RenameFlags::empty()) {
             Ok(()) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),

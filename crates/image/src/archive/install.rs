@@ -38,6 +38,7 @@ impl Images {
             Some(manifest) => manifest.clone(),
             None => make_manifest(workspace, found, &media_types)?,
         };
+        let id = ImageId::new(found.config.digest);
         let mut layers: Vec<StagedLayer> = Vec::new();
         for _ in 0..COMMIT_TRIES {
             self.make_layers(workspace, found, &config, &chain_ids, &mut layers)?;
@@ -46,9 +47,10 @@ impl Images {
             let record = image_record(found, &config, manifest.digest, &records, &media_types);
             let blobs = found.layers.iter().map(|layer| layer.blob.clone());
             let blobs = blobs.chain([found.config.clone(), manifest.clone()]).collect();
-            let new = NewImage { workspace, blobs, layers, record: record.clone() };
+            let references = &found.references;
+            let new = NewImage { workspace, blobs, layers, record, references };
             match self.commit(new)? {
-                Ok(()) => return self.name(found, &record),
+                Ok(moved) => return Ok(Loaded { id, references: references.clone(), moved }),
                 Err(unused) => layers = unused,
             }
         }
@@ -145,15 +147,6 @@ impl Images {
 
     fn media_type(&self, workspace: &Workspace, layer: &FoundLayer) -> Result<&'static str> {
         media_type_of(self.open_staged(workspace, &layer.blob)?)
-    }
-
-    fn name(&self, found: &Found, record: &ImageRecord) -> Result<Loaded> {
-        let mut moved = Vec::new();
-        for reference in &found.references {
-            let before = self.set_reference(reference, record)?;
-            moved.extend(before.map(|before| (reference.clone(), before)));
-        }
-        Ok(Loaded { id: record.id, references: found.references.clone(), moved })
     }
 }
 
