@@ -88,26 +88,27 @@ pub fn create(input: &CreateInput<'_>) -> Result<Created> {
     if input.parent == Parent::Caller {
         process::wait(builder.pid)?;
     }
-    let (pid, warnings) = outcome?;
-    let pidfd = process::open_pidfd(pid)?;
-    Ok(Created { pid, pidfd, warnings, report: ours })
+    let (init, warnings) = outcome?;
+    Ok(Created { pid: init.pid, pidfd: init.pidfd, warnings, report: ours })
 }
 
-/// Reads reports until the outcome is known.
-fn follow(report: &Report, gate: &Gate) -> Result<(Pid, Vec<String>)> {
-    let mut pid = None;
+/// Reads reports until the outcome is known. Init's pidfd comes with the first: a program that has ended
+/// before we look is still ours.
+fn follow(report: &Report, gate: &Gate) -> Result<(Child, Vec<String>)> {
+    let mut init = None;
     let mut warnings = Vec::new();
     loop {
-        match report.receive() {
-            Some(Message::Init { pid: init }) => pid = Some(init),
-            Some(Message::Warning(text)) => warnings.push(text),
-            Some(Message::Failed(failure)) => return Err(Error::from_failure(failure)),
-            Some(Message::Ready) => break,
+        match report.receive_with() {
+            Some((Message::Init { pid }, Some(pidfd))) => init = Some(Child { pid, pidfd }),
+            Some((Message::Init { .. }, None)) => return Err(Error::Died("builder process")),
+            Some((Message::Warning(text), _)) => warnings.push(text),
+            Some((Message::Failed(failure), _)) => return Err(Error::from_failure(failure)),
+            Some((Message::Ready, _)) => break,
             None if matches!(gate, Gate::Open) => break,
             None => return Err(Error::Died("init process")),
         }
     }
-    Ok((pid.ok_or(Error::Died("builder process"))?, warnings))
+    Ok((init.ok_or(Error::Died("builder process"))?, warnings))
 }
 
 impl Created {
@@ -150,7 +151,7 @@ fn run_builder(input: &CreateInput<'_>, report: &Report) -> Result<(), Failure> 
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into())?;
     let init = spawn_init(input, report, &waiter)?;
     drop(waiter);
-    report.send(&Message::Init { pid: init.pid });
+    report.send_with(&Message::Init { pid: init.pid }, init.pidfd.as_fd());
     builder.adopt(&init)?;
     builder.build()?;
     for warning in builder.warnings.drain(..) {

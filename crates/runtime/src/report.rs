@@ -11,9 +11,14 @@
 //!      │ <───────────────────────────── (end of file) ───┤  exec succeeded
 //! ```
 
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, send, sendmsg, socketpair,
+};
 use serde::{Deserialize, Serialize};
 use sys::Context;
 
@@ -55,17 +60,44 @@ impl Report {
         }
     }
 
+    /// Sends a message with a descriptor (unix(7), `SCM_RIGHTS`).
+    pub(crate) fn send_with(&self, message: &Message, fd: BorrowedFd<'_>) {
+        let Ok(bytes) = postcard::to_stdvec(message) else { return };
+        let fds = [fd];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+        let _ = sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL);
+    }
+
     /// Waits for the next message; `None` at the end.
     pub(crate) fn receive(&self) -> Option<Message> {
+        self.receive_with().map(|(message, _)| message)
+    }
+
+    /// Waits for the next message and the descriptor it may bring.
+    pub(crate) fn receive_with(&self) -> Option<(Message, Option<OwnedFd>)> {
         let mut buffer = [0u8; 4096];
-        loop {
-            match recv(&self.0, &mut buffer[..], RecvFlags::empty()) {
-                Ok((0, _)) => return None,
-                Ok((count, _)) => return postcard::from_bytes(&buffer[..count]).ok(),
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = loop {
+            let mut parts = [IoSliceMut::new(&mut buffer)];
+            match recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+                Ok(received) => break received.bytes,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return None,
             }
+        };
+        if received == 0 {
+            return None;
         }
+        let mut fd = None;
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                fd = fds.last();
+            }
+        }
+        Some((postcard::from_bytes(&buffer[..received]).ok()?, fd))
     }
 
     /// Tells init to start.

@@ -34,7 +34,8 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
     let pidfd = status
         .open_process()
         .ok_or_else(|| Error::conflict(format!("container `{}` has just ended", request.container)))?;
-    let (process, bounding) = process(&container.record, request)?;
+    let ceiling = spec::ceiling(other_user_namespace(status.pid))?;
+    let (process, bounding) = process(&container.record, request, ceiling)?;
     let security = Security { privileged: request.privileged, ..container.record.request.security.clone() };
     let filter = spec::compiled(engine, &security, &bounding)?;
     let group = open_group(status.cgroup.as_deref());
@@ -76,8 +77,14 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
     relay_pipes(&executed, pipes.outside, request, terminal)
 }
 
+/// Whether a process lives in a user namespace other than ours.
+fn other_user_namespace(pid: i32) -> bool {
+    let link = |who: &str| rustix::fs::readlink(format!("/proc/{who}/ns/user"), Vec::new()).ok();
+    link(&pid.to_string()) != link("self")
+}
+
 /// The process as asked, on the container's own configuration.
-fn process(record: &ContainerRecord, request: &ExecRequest) -> Result<(Process, Vec<String>)> {
+fn process(record: &ContainerRecord, request: &ExecRequest, ceiling: u64) -> Result<(Process, Vec<String>)> {
     let roots = crate::image::lookup_roots(record)?;
     let accounts = Accounts::read(roots.iter());
     let user = request.user.as_deref().unwrap_or(&record.user);
@@ -100,7 +107,7 @@ fn process(record: &ContainerRecord, request: &ExecRequest) -> Result<(Process, 
     }
     let mut security = record.request.security.clone();
     security.privileged |= request.privileged;
-    let capabilities = spec::granted(&security, &identity);
+    let capabilities = spec::granted(&security, &identity, ceiling);
     let bounding = capabilities.bounding.clone();
     let cwd = request.workdir.clone().unwrap_or_else(|| record.workdir.clone().into());
     let process = Process {

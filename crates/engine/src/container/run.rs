@@ -57,8 +57,9 @@ pub fn run(
         attached.until_started(terminal)
     } else {
         attached.stay(terminal, request.sig_proxy)
-    }?;
+    };
     timing.mark("container");
+    let outcome = outcome.inspect_err(|_| clear_away(engine, &record))?;
     Ok(Run { id: record.id, outcome })
 }
 

@@ -11,6 +11,8 @@ use oci::runtime::{
     Spec, User,
 };
 
+use sys::credentials::{capability_number, effective_capabilities};
+
 use super::find::Container;
 use super::identity::{Accounts, Identity};
 use super::idrange::IdRange;
@@ -183,7 +185,7 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
         hostname: (request.namespaces.uts == UtsMode::Private).then(|| record.hostname.clone()),
         domainname: request.domainname.clone(),
         mounts: mounts::mounts(engine, record, situation.has_user_namespace())?,
-        process: Some(process(record, &situation.identity)),
+        process: Some(process(record, &situation.identity, ceiling(situation.has_user_namespace())?)),
         root: Some(Root { path: PathBuf::from("rootfs"), readonly: request.read_only }),
         linux: Some(linux),
         hooks: None,
@@ -202,7 +204,7 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
 }
 
 /// The container's first process.
-fn process(record: &ContainerRecord, identity: &Identity) -> Process {
+fn process(record: &ContainerRecord, identity: &Identity, ceiling: u64) -> Process {
     let request = &record.request;
     let mut args = record.args.clone();
     if request.init {
@@ -226,12 +228,20 @@ fn process(record: &ContainerRecord, identity: &Identity) -> Process {
                 hard: limit.hard.as_rlimit(),
             })
             .collect(),
-        capabilities: Some(granted(&request.security, identity)),
+        capabilities: Some(granted(&request.security, identity, ceiling)),
         no_new_privileges: request.security.no_new_privileges,
         oom_score_adj: request.resources.memory.oom_score_adj.map(i32::from),
         user: user(identity),
         ..Process::default()
     }
+}
+
+/// All capabilities in a user namespace of its own, ours otherwise.
+pub(crate) fn ceiling(user_namespace: bool) -> Result<u64> {
+    if user_namespace {
+        return Ok(u64::MAX);
+    }
+    Ok(effective_capabilities()?)
 }
 
 pub(crate) fn user(identity: &Identity) -> User {
@@ -240,8 +250,12 @@ pub(crate) fn user(identity: &Identity) -> User {
 
 /// The capability sets: nothing inheritable or ambient ever (CVE-2022-24769); a user other than root
 /// starts with none in force, as after an execve.
-pub(crate) fn granted(security: &Security, identity: &Identity) -> Capabilities {
-    let bounding = capabilities(security);
+///
+/// Nobody can grant what he lacks: under the host's user namespace the set is cut to `ceiling`,
+/// the caller's own capabilities.
+pub(crate) fn granted(security: &Security, identity: &Identity, ceiling: u64) -> Capabilities {
+    let mut bounding = capabilities(security);
+    bounding.retain(|name| capability_number(name).is_some_and(|number| ceiling & (1 << number) != 0));
     let active = if identity.uid == 0 { bounding.clone() } else { Vec::new() };
     Capabilities { bounding, effective: active.clone(), permitted: active, ..Capabilities::default() }
 }

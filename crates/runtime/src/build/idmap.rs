@@ -104,7 +104,7 @@ impl Builder<'_> {
         if !plain.is_empty() {
             let list = shorten(&plain);
             self.warnings.push(format!(
-                "`{list}` cannot be id-mapped by its file system: owners appear as nobody inside (`--userns=host` shows them as they are)"
+                "{list} cannot be id-mapped by the file system: owners appear as nobody inside (`--userns=host` shows them as they are)"
             ));
         }
         Ok(())
@@ -151,7 +151,7 @@ fn refusal(error: &std::io::Error) -> bool {
 /// Shows at most three of many.
 fn shorten(paths: &[String]) -> String {
     match paths {
-        [a, b, c, rest @ ..] if !rest.is_empty() => format!("{a}`, `{b}`, `{c}` and {} more", rest.len()),
-        _ => paths.join("`, `"),
+        [a, b, c, rest @ ..] if !rest.is_empty() => format!("`{a}`, `{b}`, `{c}` and {} more", rest.len()),
+        _ => format!("`{}`", paths.join("`, `")),
     }
 }

@@ -1,5 +1,6 @@
 //! The mounts of a container: the kernel's file systems, the three files of its network identity, what was asked.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use oci::runtime::Mount;
@@ -37,7 +38,10 @@ pub(super) fn mounts(engine: &Engine, record: &ContainerRecord, user_namespace: 
     mounts.extend(shm(request.shm_bytes.unwrap_or(SHM_BYTES), &request.namespaces.ipc));
     mounts.extend(files(engine, record)?);
     if request.init {
-        mounts.push(bind(Path::new("/proc/self/exe"), Path::new(INIT_PATH), &["ro", "nosuid"]));
+        let own = rustix::fs::readlink("/proc/self/exe", Vec::new())
+            .map_err(|errno| sys::Error::new("cannot find our own executable", errno))?;
+        let own = Path::new(std::ffi::OsStr::from_bytes(own.as_bytes()));
+        mounts.push(bind(own, Path::new(INIT_PATH), &["ro", "nosuid"]));
     }
     for asked in &request.mounts {
         let mount = match asked {
