@@ -16,7 +16,7 @@ macro_rules! run_means {
 run_means! {
     run_identity: "--name web -l a=b --label c --label-file labels --annotation k=v --cidfile out.cid --platform arm64 --pull never --rm";
     run_process: "-e A=b -e HOME -e GONE --env-file vars.env -w /a/../b -u 1:2 --group-add wheel --group-add 5 -h box --domainname lan --init --stop-signal int --stop-timeout 3 --entrypoint /bin/x";
-    run_mounts: "-v ./src:/work/src:ro -v /a:/work --mount type=bind,src=/b,dst=/c,idmap=owner --mount type=tmpfs,dst=/t,tmpfs-size=1m --tmpfs /run:size=64k,exec --read-only --shm-size 1g";
+    run_mounts: "-v ./src:/srv/src:ro -v /a:/srv --mount type=bind,src=/b,dst=/c,idmap=owner --mount type=tmpfs,dst=/t,tmpfs-size=1m --tmpfs /run:size=64k,exec --read-only --shm-size 1g";
     run_memory: "-m 512m --memory-reservation 256m --memory-swap -1 --memory-swappiness 0 --oom-kill-disable --oom-score-adj -500";
     run_cpu: "--cpus 1.5 -c 512 --cpuset-cpus 0-1 --cpuset-mems 0";
     run_cpu_quota: "--cpu-period 100000 --cpu-quota 50000 --cpu-rt-period 1000 --cpu-rt-runtime 900";
