@@ -40,6 +40,14 @@ pub(crate) struct StagedLayer {
     pub(crate) _lock: Option<LayerLock>,
 }
 
+impl StagedLayer {
+    /// Lets others make the layer as well. Who begins anew must hold no lock: the next one it takes may
+    /// lie below those it has, and somebody who goes from the bottom up would wait for it in turn.
+    pub(crate) fn unlocked(self) -> Self {
+        Self { _lock: None, ..self }
+    }
+}
+
 /// What becomes durable and visible together.
 #[derive(Debug)]
 pub(crate) struct NewImage<'w> {

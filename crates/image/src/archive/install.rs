@@ -51,7 +51,7 @@ impl Images {
             let new = NewImage { workspace, blobs, layers, record, references };
             match self.commit(new)? {
                 Ok(moved) => return Ok(Loaded { id, references: references.clone(), moved }),
-                Err(unused) => layers = unused,
+                Err(unused) => layers = unused.into_iter().map(StagedLayer::unlocked).collect(),
             }
         }
         Err(Error::LayerMissing(chain_ids.last().map(ChainId::to_string).unwrap_or_default()))
