@@ -33,7 +33,7 @@ impl Group {
     /// Writes all limits; returns those that are not in force.
     ///
     /// Absent limits are left as they are, so it serves updates of a running container too. On v2 the device rules are not
-    /// written but compiled: see [`device_program`](crate::device_program).
+    /// written but compiled: see [`device_program`](crate::device_program()).
     pub fn apply(&self, resources: &Resources) -> Result<Vec<Warning>> {
         let mut warnings = self.apply_except_pids(resources)?;
         if let Some(pids) = &resources.pids {

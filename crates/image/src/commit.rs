@@ -37,15 +37,7 @@ pub(crate) struct StagedLayer {
     /// Directory in the workspace that holds `fs/` and `layer.json`.
     pub(crate) name: String,
     /// Keeps others from making the same layer, where its id was known beforehand.
-    pub(crate) _lock: Option<LayerLock>,
-}
-
-impl StagedLayer {
-    /// Lets others make the layer as well. Who begins anew must hold no lock: the next one it takes may
-    /// lie below those it has, and somebody who goes from the bottom up would wait for it in turn.
-    pub(crate) fn unlocked(self) -> Self {
-        Self { _lock: None, ..self }
-    }
+    pub(crate) lock: Option<LayerLock>,
 }
 
 /// What becomes durable and visible together.

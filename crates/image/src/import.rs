@@ -82,7 +82,7 @@ impl Images {
             std::slice::from_ref(&layer),
             now(),
         );
-        let layers = vec![StagedLayer { record: layer, name: "layer".to_owned(), _lock: None }];
+        let layers = vec![StagedLayer { record: layer, name: "layer".to_owned(), lock: None }];
         let blobs = vec![blob.clone(), config, manifest];
         let id = record.id;
         let new = NewImage { workspace, blobs, layers, record, references };

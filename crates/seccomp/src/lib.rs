@@ -2,7 +2,7 @@
 //!
 //! Pure but for the cache: nothing here loads a filter. The way of data:
 //! Docker's JSON ([`Profile`]) → [`oci::runtime::Seccomp`] → typed policy → segments of call
-//! numbers → a binary tree of jumps ([`compile`]) → [`Program`], kept by [`compile_cached`].
+//! numbers → a binary tree of jumps ([`compile()`]) → [`Program`], kept by [`compile_cached`].
 //!
 //! The answers are those of libseccomp under runc, which the tests check by running both
 //! programs. Deliberate differences:

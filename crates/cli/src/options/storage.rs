@@ -10,8 +10,8 @@ use crate::grammar::{Invalid, Read, device, size, tmpfs};
 /// Options about mounts and devices.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Storage {
-    /// Bind mount a directory or file of the host (SOURCE:TARGET[:OPTIONS])
-    #[arg(short, long, value_name = "SPEC", value_parser = volume::parse)]
+    /// Bind mount a directory or file of the host
+    #[arg(short, long, value_name = "SOURCE:TARGET[:OPTIONS]", value_parser = volume::parse)]
     volume: Vec<Bind>,
     /// Attach a filesystem mount to the container
     #[arg(long, value_name = "SPEC", value_parser = mount::parse)]

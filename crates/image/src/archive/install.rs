@@ -15,13 +15,19 @@ use crate::content::{StagedBlob, stage_bytes};
 use crate::hash::chain_ids;
 use crate::layer::detect;
 use crate::record::{ImageRecord, LayerRecord, LayerRef};
-use crate::root::{Workspace, now};
+use crate::root::{LayerLock, Workspace, now};
 use crate::{Error, Images, LAYERS_MAX, Result};
 
 /// Layers that are extracted at the same time; each has three threads of its own.
 const WORKERS_MAX: usize = 4;
-/// How often a layer that we build on may vanish under us before we give up.
-const COMMIT_TRIES: usize = 8;
+/// Which layers are extracted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Those that the store does not have.
+    Missing,
+    /// All: one that was there has been removed while we worked, and the others may be next.
+    All,
+}
 
 impl Images {
     pub(super) fn install(
@@ -40,10 +46,9 @@ impl Images {
         };
         let id = ImageId::new(found.config.digest);
         let mut layers: Vec<StagedLayer> = Vec::new();
-        for _ in 0..COMMIT_TRIES {
-            self.make_layers(workspace, found, &config, &chain_ids, &mut layers)?;
-            let records = self.layer_records(&chain_ids, &layers)?;
-            let Some(records) = records else { continue };
+        for extent in [Extent::Missing, Extent::All] {
+            self.make_layers(workspace, found, &config, &chain_ids, extent, &mut layers)?;
+            let Some(records) = self.layer_records(&chain_ids, &layers)? else { continue };
             let record = image_record(found, &config, manifest.digest, &records, &media_types);
             let blobs = found.layers.iter().map(|layer| layer.blob.clone());
             let blobs = blobs.chain([found.config.clone(), manifest.clone()]).collect();
@@ -51,10 +56,10 @@ impl Images {
             let new = NewImage { workspace, blobs, layers, record, references };
             match self.commit(new)? {
                 Ok(moved) => return Ok(Loaded { id, references: references.clone(), moved }),
-                Err(unused) => layers = unused.into_iter().map(StagedLayer::unlocked).collect(),
+                Err(unused) => layers = unused,
             }
         }
-        Err(Error::LayerMissing(chain_ids.last().map(ChainId::to_string).unwrap_or_default()))
+        unreachable!("an image whose layers are all staged relies on nothing")
     }
 
     fn configuration(
@@ -86,30 +91,37 @@ impl Images {
         Ok(config)
     }
 
-    /// Extracts the layers that the store does not have and that are not staged yet.
+    /// Extracts layers that are not staged yet.
     fn make_layers(
         &self,
         workspace: &Workspace,
         found: &Found,
         config: &ImageConfig,
         chain_ids: &[ChainId],
+        extent: Extent,
         staged: &mut Vec<StagedLayer>,
     ) -> Result<()> {
+        // Whoever comes again goes without locks: to take one that lies below those it holds would be to
+        // wait for somebody who goes from the bottom up. Two may make the same layer then; one is kept.
+        staged.iter_mut().for_each(|layer| layer.lock = None);
         let mut missing = Vec::new();
-        // Locks are taken from the lowest layer up: images that share layers share the lower ones, so
-        // two loads can wait for each other in one order alone.
+        // From the lowest layer up: images that share layers share the lowest ones, so that two loads
+        // can wait for each other in one order alone.
         for (index, chain_id) in chain_ids.iter().enumerate() {
             let is_staged = staged.iter().any(|layer| layer.record.chain_id == *chain_id);
-            if is_staged || self.layer(chain_id)?.is_some() {
+            if is_staged || extent == Extent::Missing && self.layer(chain_id)?.is_some() {
                 continue;
             }
-            let lock = self.lock_layer(&chain_id.hex())?;
-            // Made by somebody else while we waited.
-            if self.layer(chain_id)?.is_none() {
+            let lock = match extent {
+                Extent::Missing => Some(self.lock_layer(&chain_id.hex())?),
+                Extent::All => None,
+            };
+            // Unless somebody else has made it while we waited.
+            if lock.is_none() || self.layer(chain_id)?.is_none() {
                 missing.push(Mutex::new(Some((index, lock))));
             }
         }
-        let make = |slot: &Mutex<Option<(usize, crate::root::LayerLock)>>| {
+        let make = |slot: &Mutex<Option<(usize, Option<LayerLock>)>>| {
             let (index, lock) = slot.lock().expect("no holder panics").take().expect("each is taken once");
             let (layer, chain_id) = (&found.layers[index], chain_ids[index]);
             let name = format!("layer-{}", chain_id.hex());
@@ -117,7 +129,7 @@ impl Images {
             check_diff_id(Path::new(&layer.name), &config.rootfs.diff_ids[index], &applied.diff_id)?;
             let parent = index.checked_sub(1).map(|below| chain_ids[below]);
             let record = workspace.describe(&name, &applied, chain_id, parent)?;
-            Ok(StagedLayer { record, name, _lock: Some(lock) })
+            Ok(StagedLayer { record, name, lock })
         };
         for layer in in_parallel(&missing, make) {
             staged.push(layer?);
