@@ -55,7 +55,7 @@ show run --rm --hostname lighthouse busybox:demo hostname
 title "Root inside is nobody outside"
 show run --rm busybox:demo sh -c 'id -u; cat /proc/self/uid_map'
 id=$(coracle run --detach --name sleeper busybox:demo sleep 1000)
-pid=$(coracle inspect --format '{{.State.Pid}}' sleeper)
+pid=$(coracle inspect sleeper | sed -n 's/^ *"Pid": \([0-9]*\),*$/\1/p')
 echo "   the same kind of process, seen from here:"
 echo "     pid $pid runs as uid $(awk '/^Uid:/ {print $2}' "/proc/$pid/status"): $(tr '\0' ' ' <"/proc/$pid/cmdline")"
 [ "$(awk '/^Uid:/ {print $2}' "/proc/$pid/status")" -gt 65535 ] || { echo "demo: not an unprivileged id"; exit 1; }
