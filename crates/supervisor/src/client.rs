@@ -93,7 +93,9 @@ impl Client {
         self.buffer.resize(CHUNK + 1, 0);
         loop {
             match recv(&self.socket, &mut self.buffer[..], RecvFlags::empty()) {
-                Err(Errno::INTR) => {}
+                // A supervisor that ends with input of ours unread resets the connection; the kernel says so
+                // once, before it gives what was sent to us (unix(7)): the last word may still be there.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
                 Err(_) | Ok((0, _)) => return Event::Lost,
                 Ok((count, _)) => {
                     return match Reply::decode(&self.buffer[..count]) {
