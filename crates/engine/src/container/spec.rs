@@ -18,7 +18,7 @@ use super::identity::{Accounts, Identity};
 use super::idrange::IdRange;
 use super::record::ContainerRecord;
 use super::start::running_container;
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::{CgroupMode, IpcMode, NetworkMode, PidMode, Seccomp, Security, UserMode, UtsMode};
 pub(crate) use defaults::capabilities;
@@ -347,10 +347,11 @@ pub(crate) fn compiled(
         Seccomp::Default | Seccomp::Builtin => {
             seccomp::default_compiled(&engine.seccomp_cache(), &conditions, seccomp::Socketcall::Allow)?
         }
-        Seccomp::Profile { json, .. } => {
-            let profile = seccomp::Profile::parse(json.as_bytes())?;
-            seccomp::compile_cached(&engine.seccomp_cache(), &profile.resolve(&conditions))?
-        }
+        Seccomp::Profile { path, json } => seccomp::Profile::parse(json.as_bytes())
+            .and_then(|profile| {
+                seccomp::compile_cached(&engine.seccomp_cache(), &profile.resolve(&conditions))
+            })
+            .doing(|| format!("cannot use the seccomp profile `{}`", path.display()))?,
     };
     if cached.program.needs_listener() {
         return Err(Error::unsupported("a seccomp profile with SCMP_ACT_NOTIFY is not supported yet")
