@@ -56,6 +56,12 @@ impl Output {
         self.expect(&format!("`{part}` on standard output"), |o| o.stdout.contains(part))
     }
 
+    /// Asserts that standard output does not hold this.
+    #[track_caller]
+    pub fn stdout_lacks(self, part: &str) -> Self {
+        self.expect(&format!("no `{part}` on standard output"), |o| !o.stdout.contains(part))
+    }
+
     /// Asserts that standard error holds this.
     #[track_caller]
     pub fn stderr_has(self, part: &str) -> Self {

@@ -2,3 +2,4 @@
 #![allow(clippy::disallowed_methods, reason = "tests may read files and run programs")]
 
 mod harness;
+mod isolation;

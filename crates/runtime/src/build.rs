@@ -21,7 +21,8 @@ mod rootfs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Uid};
+use rustix::thread::set_thread_res_uid;
 use sys::mount::{self, Change, Parameter};
 use sys::process::{self, Child, NEWCGROUP, NEWIPC, NEWNET, NEWPID, NEWUSER, NEWUTS};
 use sys::{Context, Dir};
@@ -257,19 +258,36 @@ impl<'a> Builder<'a> {
             .ok_or_else(|| Failure::refused(format!("sysctl `{key}` needs a proc mount in the container")))?;
         // The detached procfs of the container's own namespaces: nothing can be mounted over it.
         let path = format!("sys/{key}");
-        let fd = rustix::fs::openat2(
-            proc,
-            path.as_str(),
-            OFlags::WRONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-            rustix::fs::ResolveFlags::BENEATH
-                | rustix::fs::ResolveFlags::NO_SYMLINKS
-                | rustix::fs::ResolveFlags::NO_XDEV,
-        )
-        .context(|| format!("cannot open sysctl `{key}`"))?;
-        rustix::io::write(&fd, value.as_bytes())
-            .context(|| format!("cannot set sysctl `{key}` to `{value}`"))?;
-        Ok(())
+        self.as_root_inside(|| {
+            let fd = rustix::fs::openat2(
+                proc,
+                path.as_str(),
+                OFlags::WRONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+                rustix::fs::ResolveFlags::BENEATH
+                    | rustix::fs::ResolveFlags::NO_SYMLINKS
+                    | rustix::fs::ResolveFlags::NO_XDEV,
+            )
+            .context(|| format!("cannot open sysctl `{key}`"))?;
+            rustix::io::write(&fd, value.as_bytes())
+                .context(|| format!("cannot set sysctl `{key}` to `{value}`"))?;
+            Ok(())
+        })
+    }
+
+    /// Acts with root's effective id of the container, and our capabilities: sysctls of ipc look at that id
+    /// alone, neither at capabilities nor at file-system ids (ipc_permissions() in ipc/ipc_sysctl.c).
+    fn as_root_inside<T>(&self, act: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        let become_user = |id: Uid| {
+            set_thread_res_uid(None, id, None).context(|| "cannot change the effective user id".into())
+        };
+        let before = rustix::process::geteuid();
+        become_user(Uid::from_raw(self.plan.root_uid))?;
+        let outcome = act();
+        become_user(before)?;
+        // They have followed the effective ones.
+        process::set_fs_ids(self.plan.root_uid, self.plan.root_gid)?;
+        outcome
     }
 
     fn mask(&mut self, path: &Path) -> Outcome<()> {

@@ -139,6 +139,8 @@ fn run_builder(input: &CreateInput<'_>, report: &Report) -> Result<(), Failure> 
         group: input.group,
         pids_limit: input.pids_limit,
     };
+    let stdio = input.console.map_or(input.stdio, |console| [console.pty.terminal.as_fd(); 3]);
+    crate::stdio::give_to(input.plan.user_uid, stdio);
     let mut builder = Builder::new(input.plan, &build);
     if let Some(group) = input.group {
         // Born in the v2 group already.

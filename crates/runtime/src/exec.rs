@@ -2,12 +2,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use oci::runtime::Process;
+use oci::runtime::{IdMapping, Process};
 use sys::process::{self, CloneOptions, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS, Pid};
 
 use crate::error::{Error, Failure, Result};
 use crate::init::{self, Gate, InitIo};
-use crate::plan::process_steps;
+use crate::plan::{host_id, process_steps};
 use crate::report::{Message, Report};
 use crate::step::{InitStep, Program};
 
@@ -52,6 +52,7 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     if namespaces & NEWUSER != 0 {
         steps.push(InitStep::BecomeRoot);
     }
+    give_streams(target, input, namespaces & NEWUSER != 0)?;
     process_steps(input.process, input.seccomp.as_ref(), false, false, &mut steps)?;
     let program = Program {
         args: input.process.args.clone(),
@@ -90,6 +91,25 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     }
     let pid = pid.ok_or(Error::Died("exec helper"))?;
     Ok(Executed { pid, pidfd: process::open_pidfd(pid)? })
+}
+
+/// Makes the process' user the owner of its standard streams, by the container's own id map.
+fn give_streams(target: &ExecTarget<'_>, input: &ExecInput<'_>, mapped: bool) -> Result<()> {
+    let map = if mapped { read_map(target.pid)? } else { Vec::new() };
+    let user = host_id(&map, input.process.user.uid, mapped);
+    crate::stdio::give_to(user, input.terminal.map_or(input.stdio, |terminal| [terminal; 3]));
+    Ok(())
+}
+
+/// Reads the user id map of a process (user_namespaces(7)).
+fn read_map(pid: Pid) -> Result<Vec<IdMapping>> {
+    let text = sys::fs::read_to_string(format!("/proc/{pid}/uid_map"))?;
+    let line = |line: &str| {
+        let numbers: Vec<u32> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let [container_id, host_id, size] = numbers[..] else { return None };
+        Some(IdMapping { container_id, host_id, size })
+    };
+    Ok(text.lines().filter_map(line).collect())
 }
 
 /// Which namespaces differ from the caller's: joining one's own user namespace is an error, and

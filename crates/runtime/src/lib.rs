@@ -13,6 +13,7 @@ mod options;
 mod plan;
 mod report;
 mod scheduler;
+mod stdio;
 pub mod step;
 
 pub use create::{Console, CreateInput, Created, Parent, create, start_through};

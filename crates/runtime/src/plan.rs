@@ -57,8 +57,8 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
     let (new_namespaces, join) = namespaces(&linux)?;
     let own_user_namespace = new_namespaces & NEWUSER != 0 || join.iter().any(|(flag, _)| *flag == NEWUSER);
     let (root_uid, root_gid) = (
-        oci_root(&linux.uid_mappings, own_user_namespace),
-        oci_root(&linux.gid_mappings, own_user_namespace),
+        host_id(&linux.uid_mappings, 0, own_user_namespace),
+        host_id(&linux.gid_mappings, 0, own_user_namespace),
     );
     Ok(Plan {
         new_namespaces,
@@ -67,6 +67,7 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
         gid_map: linux.gid_mappings.clone(),
         root_uid,
         root_gid,
+        user_uid: host_id(&linux.uid_mappings, process.user.uid, own_user_namespace),
         own_user_namespace,
         build: build_steps(spec, &linux, process, input.rootfs, own_user_namespace)?,
         prepare: prepare_steps(spec, new_namespaces),
@@ -101,12 +102,14 @@ fn refuse_what_is_not_built(spec: &Spec, linux: &Linux) -> Result<()> {
     }
 }
 
-/// Returns the host id of root inside.
-fn oci_root(map: &[oci::runtime::IdMapping], own: bool) -> u32 {
+/// Returns the host's id of an id inside; one that is not mapped fails when it is taken on.
+pub(crate) fn host_id(map: &[oci::runtime::IdMapping], id: u32, own: bool) -> u32 {
     if !own {
-        return 0;
+        return id;
     }
-    map.iter().find(|line| line.container_id == 0).map_or(0, |line| line.host_id)
+    map.iter()
+        .find(|line| id >= line.container_id && id - line.container_id < line.size)
+        .map_or(0, |line| line.host_id + (id - line.container_id))
 }
 
 fn flag_of(kind: NamespaceKind) -> u64 {

@@ -22,6 +22,8 @@ pub struct Plan {
     /// Host ids of root inside: the builder works with these below the container's root.
     pub root_uid: u32,
     pub root_gid: u32,
+    /// Host id of the program's user: the owner of its standard streams.
+    pub user_uid: u32,
     /// Whether the container has a user namespace other than the caller's.
     pub own_user_namespace: bool,
     /// What the builder does in a mount namespace that the host's user namespace owns.
