@@ -24,7 +24,7 @@ const RUN_ROOT: &str = "/run/coracle";
 /// Carries a command out and returns the exit code.
 pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
     if let Command::Version(format) = &parsed.command {
-        return show(&print::version(&system::version(), *format));
+        return show_formatted(print::version(&system::version(), format));
     }
     let engine = open(&parsed.global)?;
     match parsed.command {
@@ -43,9 +43,9 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         Command::Logs(request) => logs(&engine, &request),
         Command::Ps(request, view) => {
             let rows = container::list(&engine, &request).map_err(|e| failure(&e, 1))?;
-            show(&print::ps(&rows, &view, &clock()))
+            show_formatted(print::ps(&rows, &view, &clock()))
         }
-        Command::Inspect(request, format) => inspect(&engine, &request, format),
+        Command::Inspect(request, format) => inspect(&engine, &request, &format),
         other => images_and_system(&engine, other),
     }
 }
@@ -66,24 +66,24 @@ fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
         }
         Command::Images(request, view) => {
             let rows = image::list(engine, &request).map_err(|e| failure(&e, 1))?;
-            show(&print::images(&rows, &view, &clock()))
+            show_formatted(print::images(&rows, &view, &clock()))
         }
         Command::History(request, view) => {
             let rows = image::history(engine, &request).map_err(|e| failure(&e, 1))?;
-            show(&print::history(&rows, &view, &clock()))
+            show_formatted(print::history(&rows, &view, &clock()))
         }
         Command::ImageInspect(request, format) => {
             let objects = request.images.iter().map(|word| (word.clone(), image::inspect(engine, word)));
-            show_objects(objects.collect(), format)
+            show_objects(objects.collect(), &format)
         }
         Command::RemoveImages(request) => remove_images(engine, &request),
         Command::Info(_, format) => {
             let view = system::info(engine).map_err(|e| failure(&e, 1))?;
-            show(&print::info(&view, format))
+            show_formatted(print::info(&view, &format))
         }
         Command::Doctor(_, format) => {
             let rows = system::doctor(engine);
-            show(&print::doctor(&rows, format))?;
+            show_formatted(print::doctor(&rows, &format))?;
             Ok(u8::from(rows.iter().any(|row| row.verdict == Verdict::Broken)))
         }
         Command::Audit(request) => {
@@ -118,6 +118,20 @@ fn show(text: &str) -> Result<u8, Failure> {
     output::stdout(text)
         .map_err(|error| Failure::new(1, format!("cannot write to standard output: {error}")))?;
     Ok(0)
+}
+
+/// Prints what a template made, or why it could not.
+fn show_formatted(text: crate::template::Result<String>) -> Result<u8, Failure> {
+    match text {
+        Ok(text) => show(&text),
+        Err(error) => {
+            let failure = Failure::new(1, error.to_string());
+            Err(match error.hint_text() {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            })
+        }
+    }
 }
 
 fn warn(text: &str) {
@@ -222,7 +236,7 @@ fn logs(engine: &Engine, request: &engine::request::LogsRequest) -> Result<u8, F
     Ok(0)
 }
 
-fn inspect(engine: &Engine, request: &InspectRequest, format: crate::Format) -> Result<u8, Failure> {
+fn inspect(engine: &Engine, request: &InspectRequest, format: &crate::Format) -> Result<u8, Failure> {
     let one = |word: &String| {
         let container = || container::inspect(engine, word);
         let outcome = match request.kind {
@@ -242,7 +256,7 @@ fn inspect(engine: &Engine, request: &InspectRequest, format: crate::Format) -> 
 /// Prints the documents found, then tells what was not.
 fn show_objects(
     outcomes: Vec<(String, Result<serde_json::Value, engine::Error>)>,
-    format: crate::Format,
+    format: &crate::Format,
 ) -> Result<u8, Failure> {
     let mut objects = Vec::new();
     let mut failures = Vec::new();
@@ -252,7 +266,7 @@ fn show_objects(
             Err(error) => failures.push(failure(&error, 1)),
         }
     }
-    show(&print::inspect(&objects, format))?;
+    show_formatted(print::inspect(&objects, format))?;
     failures.iter().for_each(|failure| output::stderr(&failure.render()));
     Ok(u8::from(!failures.is_empty()))
 }

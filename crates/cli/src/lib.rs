@@ -12,6 +12,7 @@ mod output;
 mod parse;
 pub mod print;
 mod suggest;
+pub mod template;
 mod text;
 mod verb;
 

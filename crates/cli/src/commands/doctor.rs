@@ -11,8 +11,8 @@ use crate::parse::{Arguments, Words};
 /// Arguments of `doctor`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Format output: 'table' (default) or 'json'
-    #[arg(short, long, value_parser = format::parse)]
+    /// Format output: 'table', 'table TEMPLATE', 'json' or a Go template
+    #[arg(short, long, value_parser = format::parse_rows)]
     format: Option<Format>,
     #[arg(hide = true)]
     words: Vec<String>,

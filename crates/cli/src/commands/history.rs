@@ -12,8 +12,8 @@ use crate::print::HistoryView;
 /// Arguments of `history`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Format output: 'table' (default) or 'json'
-    #[arg(long, value_parser = format::parse)]
+    /// Format output: 'table', 'table TEMPLATE', 'json' or a Go template
+    #[arg(long, value_parser = format::parse_rows)]
     format: Option<Format>,
     /// Print sizes and dates in human readable format (default true)
     #[arg(short = 'H', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = boolean::parse)]

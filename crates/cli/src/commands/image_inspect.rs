@@ -11,7 +11,7 @@ use crate::parse::{Arguments, Words};
 /// Arguments of `image inspect`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Format output: 'json' for one object a line
+    /// Format output: 'json' or a Go template
     #[arg(short, long, value_parser = format::parse)]
     format: Option<Format>,
     /// Inspect a specific platform of the multi-platform image

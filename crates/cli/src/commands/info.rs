@@ -11,7 +11,7 @@ use crate::parse::{Arguments, Words};
 /// Arguments of `info`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Format output: 'json'
+    /// Format output: 'json' or a Go template
     #[arg(short, long, value_parser = format::parse)]
     format: Option<Format>,
     #[arg(hide = true)]

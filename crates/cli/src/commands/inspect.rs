@@ -21,7 +21,7 @@ pub(crate) struct Args {
 /// Arguments of `container inspect`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ContainerArgs {
-    /// Format output: 'json' for one object a line
+    /// Format output: 'json' or a Go template
     #[arg(short, long, value_parser = format::parse)]
     format: Option<Format>,
     /// Display total file sizes

@@ -20,8 +20,8 @@ pub(crate) struct Args {
     /// Filter output based on conditions provided
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = filter::parse)]
     filter: Vec<Pair>,
-    /// Format output: 'table' (default) or 'json'
-    #[arg(long, value_parser = format::parse)]
+    /// Format output: 'table', 'table TEMPLATE', 'json' or a Go template
+    #[arg(long, value_parser = format::parse_rows)]
     format: Option<Format>,
     /// Show n last created containers (includes all states)
     #[arg(short = 'n', long, value_name = "NUMBER", default_value = "-1", value_parser = number::parse::<i64>)]

@@ -9,7 +9,7 @@ use crate::parse::{Arguments, Words};
 /// Arguments of `version`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Format output: 'json'
+    /// Format output: 'json' or a Go template
     #[arg(short, long, value_parser = format::parse)]
     format: Option<Format>,
     #[arg(hide = true)]

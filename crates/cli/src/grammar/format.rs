@@ -1,27 +1,51 @@
-//! `--format`: a table or JSON. Go templates are not read yet, and say so.
+//! `--format`: a table, JSON, or a Go template.
 
 use super::{Invalid, Read};
+use crate::template::Template;
 
 /// How a result is printed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Format {
     /// For people.
     #[default]
     Text,
     /// One JSON object a line, or one for the whole.
     Json,
+    /// A template, filled in for each row.
+    Template(Template),
+    /// A template whose fields, divided by tabs, become the columns of a table.
+    Table(Template),
 }
 
-/// Reads the value of `--format`.
-pub(crate) fn parse(text: &str) -> Read<Format> {
-    let inner = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-    let words: Option<Vec<&str>> = inner.map(|inner| inner.split_whitespace().collect());
-    match (text.trim(), words.as_deref()) {
-        ("" | "table", _) => Ok(Format::Text),
-        ("json", _) | (_, Some(["json", "."])) => Ok(Format::Json),
-        _ => Err(Invalid::new(format!("template `{text}`: Go templates are not supported yet"))
-            .hint("use --format json and a JSON tool")),
+/// Reads the format of a list; `\t` and `\n` written out are a tab and a line end.
+pub(crate) fn parse_rows(text: &str) -> Read<Format> {
+    let text = text.replace("\\t", "\t").replace("\\n", "\n");
+    match text.strip_prefix("table").map(str::trim) {
+        Some("") => Ok(Format::Text),
+        Some(columns) if text.starts_with("table ") || text.starts_with("table\t") => {
+            template(columns).map(Format::Table)
+        }
+        _ if text == "raw" => {
+            Err(Invalid::new("the format `raw` is not supported").hint("use --format json"))
+        }
+        _ => parse(&text),
     }
+}
+
+/// Reads the format of a single object.
+pub(crate) fn parse(text: &str) -> Read<Format> {
+    match text {
+        "" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        text => template(text).map(Format::Template),
+    }
+}
+
+fn template(text: &str) -> Read<Template> {
+    Template::parse(text).map_err(|error| match error.hint_text() {
+        Some(hint) => Invalid::new(error.to_string()).hint(hint),
+        None => Invalid::new(error.to_string()),
+    })
 }
 
 #[cfg(test)]
@@ -31,10 +55,14 @@ fn formats() {
         ("", "Text"),
         ("table", "Text"),
         ("json", "Json"),
-        ("{{json .}}", "Json"),
-        ("{{ json . }}", "Json"),
-        ("{{.ID}}", "!template `{{.ID}}`: Go templates are not supported yet"),
-        ("table {{.ID}}", "!template `table {{.ID}}`: Go templates are not supported yet"),
+        ("{{json .}}", "Template(Template(\"{{json .}}\"))"),
+        ("{{.ID}}\\t{{.Names}}", "Template(Template(\"{{.ID}}\\t{{.Names}}\"))"),
+        ("table {{.ID}}", "Table(Template(\"{{.ID}}\"))"),
+        ("tables", "Template(Template(\"tables\"))"),
+        ("raw", "!the format `raw` is not supported"),
+        ("{{.ID", "!an action is not closed"),
     ];
+    super::check::table(parse_rows, &rows);
+    let rows = [("", "Text"), ("json", "Json"), ("a\\tb", "Template(Template(\"a\\\\tb\"))")];
     super::check::table(parse, &rows);
 }

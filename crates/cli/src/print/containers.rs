@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use engine::request::view::{ContainerRow, ContainerSize, ContainerState};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::rows::{Heads, formatted};
 use super::table::table;
-use super::{Clock, human, json_lines, short_id};
+use super::{Clock, human, short_id};
 use crate::grammar::format::Format;
+use crate::template;
 
 /// How `ps` is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PsView {
     pub format: Format,
     /// Ids alone.
@@ -19,14 +21,48 @@ pub struct PsView {
     pub size: bool,
 }
 
+/// Heads of all columns that a template may ask for.
+const HEADS: &Heads = &[
+    ("ID", "CONTAINER ID"),
+    ("Image", "IMAGE"),
+    ("Command", "COMMAND"),
+    ("CreatedAt", "CREATED AT"),
+    ("RunningFor", "CREATED"),
+    ("State", "STATE"),
+    ("Status", "STATUS"),
+    ("Ports", "PORTS"),
+    ("Names", "NAMES"),
+    ("Labels", "LABELS"),
+    ("LocalVolumes", "LOCAL VOLUMES"),
+    ("Mounts", "MOUNTS"),
+    ("Networks", "NETWORKS"),
+    ("Size", "SIZE"),
+];
+
 /// Returns the text of `ps`.
-pub fn ps(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> String {
+pub fn ps(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> template::Result<String> {
     if view.quiet {
-        return rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect();
+        return Ok(rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect());
     }
-    if view.format == Format::Json {
-        return json_lines(rows.iter().map(|row| object(row, view, clock)));
-    }
+    let label = |row: &ContainerRow, arguments: &[Value]| match arguments {
+        [Value::String(name)] => Some(row.labels.get(name).cloned().unwrap_or_default().into()),
+        _ => None,
+    };
+    let methods: Vec<_> = rows
+        .iter()
+        .map(|row| move |name: &str, arguments: &[Value]| (name == "Label").then(|| label(row, arguments))?)
+        .collect();
+    let objects = rows.iter().zip(&methods).map(|(row, method)| {
+        let method: template::Method<'_> = method;
+        (object(row, view, clock), method)
+    });
+    Ok(match formatted(&view.format, HEADS, objects)? {
+        Some(text) => text,
+        None => columns(rows, view, clock),
+    })
+}
+
+fn columns(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> String {
     let mut head = vec!["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
     if view.size {
         head.push("SIZE");
@@ -49,7 +85,7 @@ pub fn ps(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> String {
     table(&head, &cells.collect::<Vec<_>>())
 }
 
-fn object(row: &ContainerRow, view: &PsView, clock: &Clock) -> serde_json::Value {
+fn object(row: &ContainerRow, view: &PsView, clock: &Clock) -> Value {
     json!({
         "ID": short_id(&row.id, view.truncate),
         "Image": image(&row.image, view.truncate),
@@ -146,6 +182,7 @@ fn mounts(mounts: &[String], truncate: bool) -> String {
 mod tests {
     use super::super::test_clock;
     use super::*;
+    use crate::grammar::format;
 
     fn row(digit: &str, command: &[&str], state: ContainerState, name: &str) -> ContainerRow {
         ContainerRow {
@@ -182,18 +219,34 @@ mod tests {
     #[test]
     fn for_people() {
         let view = PsView { truncate: true, ..PsView::default() };
-        insta::assert_snapshot!("ps", ps(&rows(), &view, &test_clock()));
-        insta::assert_snapshot!("ps_empty", ps(&[], &view, &test_clock()));
+        insta::assert_snapshot!("ps", ps(&rows(), &view, &test_clock()).unwrap());
+        insta::assert_snapshot!("ps_empty", ps(&[], &view, &test_clock()).unwrap());
         let view = PsView { size: true, ..PsView::default() };
-        insta::assert_snapshot!("ps_no_trunc_size", ps(&rows()[..1], &view, &test_clock()));
+        insta::assert_snapshot!("ps_no_trunc_size", ps(&rows()[..1], &view, &test_clock()).unwrap());
     }
 
     #[test]
     fn for_programs() {
         let view = PsView { truncate: true, quiet: true, ..PsView::default() };
-        assert_eq!(ps(&rows()[..2], &view, &test_clock()), "aaaaaaaaaaaa\nbbbbbbbbbbbb\n");
+        assert_eq!(ps(&rows()[..2], &view, &test_clock()).unwrap(), "aaaaaaaaaaaa\nbbbbbbbbbbbb\n");
         let view = PsView { truncate: true, format: Format::Json, ..PsView::default() };
-        insta::assert_snapshot!("ps_json", ps(&rows()[..1], &view, &test_clock()));
+        insta::assert_snapshot!("ps_json", ps(&rows()[..1], &view, &test_clock()).unwrap());
+    }
+
+    #[test]
+    fn by_template() {
+        let shown = |text: &str| {
+            let format = format::parse_rows(text).unwrap();
+            ps(&rows()[..2], &PsView { truncate: true, format, ..PsView::default() }, &test_clock())
+        };
+        assert_eq!(shown(r"{{.ID}}\t{{.Names}}").unwrap(), "aaaaaaaaaaaa\tfirst\nbbbbbbbbbbbb\tsecond\n");
+        assert_eq!(
+            shown(r#"table {{.Names}}\t{{.Label "a"}}\t{{upper .State}}"#).unwrap(),
+            "NAMES     A         STATE\nfirst     b         RUNNING\nsecond    b         EXITED\n"
+        );
+        let error = shown("{{.Name}}").unwrap_err();
+        assert_eq!(error.to_string(), "template `{{.Name}}`: there is no field `Name`");
+        assert!(error.hint_text().unwrap().contains("Names"));
     }
 
     #[test]

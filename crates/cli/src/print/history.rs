@@ -3,12 +3,14 @@
 use engine::request::view::HistoryRow;
 use serde_json::json;
 
+use super::rows::{Heads, formatted, no_method};
 use super::table::table;
-use super::{Clock, human, json_lines, short_id};
+use super::{Clock, human, short_id};
 use crate::grammar::format::Format;
+use crate::template::{self, Method};
 
 /// How `history` is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HistoryView {
     pub format: Format,
     /// Ids alone.
@@ -18,14 +20,29 @@ pub struct HistoryView {
     pub human: bool,
 }
 
+/// Heads of all columns that a template may ask for.
+const HEADS: &Heads = &[
+    ("Comment", "COMMENT"),
+    ("CreatedAt", "CREATED AT"),
+    ("CreatedBy", "CREATED BY"),
+    ("CreatedSince", "CREATED"),
+    ("ID", "IMAGE"),
+    ("Size", "SIZE"),
+];
+
 /// Returns the text of `history`; the newest row comes first.
-pub fn history(rows: &[HistoryRow], view: &HistoryView, clock: &Clock) -> String {
+pub fn history(rows: &[HistoryRow], view: &HistoryView, clock: &Clock) -> template::Result<String> {
     if view.quiet {
-        return rows.iter().map(|row| format!("{}\n", id(row, view))).collect();
+        return Ok(rows.iter().map(|row| format!("{}\n", id(row, view))).collect());
     }
-    if view.format == Format::Json {
-        return json_lines(rows.iter().map(|row| object(row, view, clock)));
-    }
+    let objects = rows.iter().map(|row| (object(row, view, clock), &no_method as Method<'_>));
+    Ok(match formatted(&view.format, HEADS, objects)? {
+        Some(text) => text,
+        None => columns(rows, view, clock),
+    })
+}
+
+fn columns(rows: &[HistoryRow], view: &HistoryView, clock: &Clock) -> String {
     let created = if view.human { "CREATED" } else { "CREATED AT" };
     let head = ["IMAGE", created, "CREATED BY", "SIZE", "COMMENT"];
     let cells = |row: &HistoryRow| {
@@ -89,12 +106,12 @@ fn history_for_people_and_programs() {
     let rows = [top, base];
     let clock = super::test_clock();
     let view = HistoryView { truncate: true, human: true, ..HistoryView::default() };
-    insta::assert_snapshot!("history", history(&rows, &view, &clock));
-    let exact = HistoryView { truncate: false, human: false, ..view };
-    insta::assert_snapshot!("history_exact", history(&rows, &exact, &clock));
+    let shown = |view: HistoryView| history(&rows, &view, &clock).unwrap();
+    insta::assert_snapshot!("history", shown(view.clone()));
     insta::assert_snapshot!(
-        "history_json",
-        history(&rows, &HistoryView { format: Format::Json, ..view }, &clock)
+        "history_exact",
+        shown(HistoryView { truncate: false, human: false, ..view.clone() })
     );
-    assert_eq!(history(&rows, &HistoryView { quiet: true, ..view }, &clock), "aaaaaaaaaaaa\n<missing>\n");
+    insta::assert_snapshot!("history_json", shown(HistoryView { format: Format::Json, ..view.clone() }));
+    assert_eq!(shown(HistoryView { quiet: true, ..view }), "aaaaaaaaaaaa\n<missing>\n");
 }

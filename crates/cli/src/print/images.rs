@@ -3,12 +3,14 @@
 use engine::request::view::ImageRow;
 use serde_json::json;
 
+use super::rows::{Heads, formatted, no_method};
 use super::table::table;
-use super::{Clock, human, json_lines, short_id};
+use super::{Clock, human, short_id};
 use crate::grammar::format::Format;
+use crate::template::{self, Method};
 
 /// How `images` is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImagesView {
     pub format: Format,
     /// Ids alone.
@@ -17,14 +19,34 @@ pub struct ImagesView {
     pub digests: bool,
 }
 
+/// Heads of all columns that a template may ask for.
+const HEADS: &Heads = &[
+    ("Containers", "CONTAINERS"),
+    ("CreatedAt", "CREATED AT"),
+    ("CreatedSince", "CREATED"),
+    ("Digest", "DIGEST"),
+    ("ID", "IMAGE ID"),
+    ("Repository", "REPOSITORY"),
+    ("SharedSize", "SHARED SIZE"),
+    ("Size", "SIZE"),
+    ("Tag", "TAG"),
+    ("UniqueSize", "UNIQUE SIZE"),
+    ("VirtualSize", "SIZE"),
+];
+
 /// Returns the text of `images`.
-pub fn images(rows: &[ImageRow], view: &ImagesView, clock: &Clock) -> String {
+pub fn images(rows: &[ImageRow], view: &ImagesView, clock: &Clock) -> template::Result<String> {
     if view.quiet {
-        return rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect();
+        return Ok(rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect());
     }
-    if view.format == Format::Json {
-        return json_lines(rows.iter().map(|row| object(row, view, clock)));
-    }
+    let objects = rows.iter().map(|row| (object(row, view, clock), &no_method as Method<'_>));
+    Ok(match formatted(&view.format, HEADS, objects)? {
+        Some(text) => text,
+        None => columns(rows, view, clock),
+    })
+}
+
+fn columns(rows: &[ImageRow], view: &ImagesView, clock: &Clock) -> String {
     let mut head = vec!["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
     if view.digests {
         head.insert(2, "DIGEST");
@@ -82,12 +104,10 @@ fn images_for_people_and_programs() {
     let rows = [busybox, nameless];
     let clock = super::test_clock();
     let view = ImagesView { truncate: true, ..ImagesView::default() };
-    insta::assert_snapshot!("images", images(&rows, &view, &clock));
-    insta::assert_snapshot!("images_digests", images(&rows, &ImagesView { digests: true, ..view }, &clock));
-    insta::assert_snapshot!(
-        "images_json",
-        images(&rows, &ImagesView { format: Format::Json, ..view }, &clock)
-    );
+    let shown = |view: ImagesView| images(&rows, &view, &clock).unwrap();
+    insta::assert_snapshot!("images", shown(view.clone()));
+    insta::assert_snapshot!("images_digests", shown(ImagesView { digests: true, ..view.clone() }));
+    insta::assert_snapshot!("images_json", shown(ImagesView { format: Format::Json, ..view.clone() }));
     let quiet = ImagesView { quiet: true, truncate: false, ..view };
-    assert_eq!(images(&rows[..1], &quiet, &clock), format!("{}\n", digest("a")));
+    assert_eq!(images(&rows[..1], &quiet, &clock).unwrap(), format!("{}\n", digest("a")));
 }

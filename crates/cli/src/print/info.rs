@@ -1,16 +1,19 @@
 //! What the engine holds and what it found on the machine.
 
 use std::fmt::Write;
+use std::iter::once;
 
 use engine::request::view::InfoView;
 use serde_json::json;
 
 use super::human;
+use super::rows::{formatted, no_method};
 use crate::grammar::format::Format;
+use crate::template::{self, Method};
 
 /// Returns the text of `info`.
-pub fn info(view: &InfoView, format: Format) -> String {
-    if format == Format::Json { format!("{}\n", object(view)) } else { text(view) }
+pub fn info(view: &InfoView, format: &Format) -> template::Result<String> {
+    Ok(formatted(format, &[], once((object(view), &no_method as Method<'_>)))?.unwrap_or_else(|| text(view)))
 }
 
 fn containers(view: &InfoView) -> usize {
@@ -99,6 +102,6 @@ fn for_people_and_programs() {
         warnings: vec!["no swap limit".to_owned()],
         ..InfoView::default()
     };
-    insta::assert_snapshot!("info", info(&view, Format::Text));
-    insta::assert_snapshot!("info_json", info(&view, Format::Json));
+    insta::assert_snapshot!("info", info(&view, &Format::Text).unwrap());
+    insta::assert_snapshot!("info_json", info(&view, &Format::Json).unwrap());
 }

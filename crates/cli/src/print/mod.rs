@@ -8,6 +8,7 @@ mod human;
 mod images;
 mod info;
 mod inspect;
+mod rows;
 mod table;
 mod version;
 
@@ -57,11 +58,6 @@ fn short_id(id: &str, truncate: bool) -> &str {
     }
     let digits = id.split_once(':').map_or(id, |(_, digits)| digits);
     digits.get(..12).unwrap_or(digits)
-}
-
-/// Returns one line of JSON for each value.
-fn json_lines(values: impl IntoIterator<Item = serde_json::Value>) -> String {
-    values.into_iter().map(|value| format!("{value}\n")).collect()
 }
 
 #[cfg(test)]

@@ -1,31 +1,36 @@
 //! What this engine is.
 
+use std::iter::once;
+
 use engine::request::view::VersionView;
 use serde_json::json;
 
+use super::rows::{formatted, no_method};
 use crate::grammar::format::Format;
+use crate::template::{self, Method};
 
 /// Returns the text of `version`. Client and server are one program; both are named so that
 /// scripts written for Docker find either.
-pub fn version(view: &VersionView, format: Format) -> String {
+pub fn version(view: &VersionView, format: &Format) -> template::Result<String> {
     let VersionView { version, os, architecture, kernel, commit, runtime_spec } = view;
     let commit = commit.as_deref().unwrap_or("unknown");
-    if format == Format::Json {
-        let facts = json!({
-            "Version": version, "Os": os, "Arch": architecture, "KernelVersion": kernel, "GitCommit": commit,
-            "RuntimeSpec": runtime_spec,
-        });
-        return format!("{}\n", json!({"Client": facts, "Server": facts}));
-    }
-    format!(
-        "Coracle Engine (client and server are one program):
+    let facts = json!({
+        "Version": version, "Os": os, "Arch": architecture, "KernelVersion": kernel, "GitCommit": commit,
+        "RuntimeSpec": runtime_spec,
+    });
+    let object = json!({"Client": facts, "Server": facts});
+    let text = || {
+        format!(
+            "Coracle Engine (client and server are one program):
  Version:           {version}
  Git commit:        {commit}
  OCI runtime spec:  {runtime_spec}
  OS/Arch:           {os}/{architecture}
  Kernel:            {kernel}
 "
-    )
+        )
+    };
+    Ok(formatted(format, &[], once((object, &no_method as Method<'_>)))?.unwrap_or_else(text))
 }
 
 #[cfg(test)]
@@ -39,6 +44,6 @@ fn for_people_and_programs() {
         commit: None,
         runtime_spec: "1.2.1".to_owned(),
     };
-    insta::assert_snapshot!("version", version(&view, Format::Text));
-    insta::assert_snapshot!("version_json", version(&view, Format::Json));
+    insta::assert_snapshot!("version", version(&view, &Format::Text).unwrap());
+    insta::assert_snapshot!("version_json", version(&view, &Format::Json).unwrap());
 }

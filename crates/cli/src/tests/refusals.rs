@@ -35,7 +35,7 @@ fn flags_that_do_not_read() {
             "run --memory-swappiness x busybox",
             "ps --bogus",
             "ps -f foo",
-            "ps --format '{{.ID}}'",
+            "ps --format '{{.ID'",
             "stop -t x a",
             "kill -s",
             "logs -n x a",
