@@ -59,22 +59,32 @@ impl Client {
         self.send(&Request::Attach(streams))
     }
 
-    /// Passes input on; blocks while the container does not read.
-    pub fn send_stdin(&self, bytes: &[u8]) -> sys::Result<()> {
-        for chunk in bytes.chunks(CHUNK) {
-            self.send(&Request::Stdin(chunk))?;
+    /// Passes input on, at most a chunk of it; false when the container must read first. Waiting here
+    /// instead would stop the output, which may be what the container waits for.
+    pub fn try_send_stdin(&self, bytes: &[u8]) -> sys::Result<bool> {
+        self.try_send(&Request::Stdin(bytes))
+    }
+
+    /// Tells that there is no more input; false when the container must read first.
+    pub fn try_end_stdin(&self) -> sys::Result<bool> {
+        self.try_send(&Request::StdinEnd)
+    }
+
+    /// Tells the size of the client's terminal; false when the container must read first.
+    pub fn resize(&self, rows: u16, columns: u16) -> sys::Result<bool> {
+        self.try_send(&Request::Resize { rows, columns })
+    }
+
+    fn try_send(&self, request: &Request<'_>) -> sys::Result<bool> {
+        let record = request.encode();
+        loop {
+            match send(&self.socket, &record, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(false),
+                Ok(_) => return Ok(true),
+                Err(error) => return Err(error).context(|| "cannot reach the container's supervisor".into()),
+            }
         }
-        Ok(())
-    }
-
-    /// Tells that there is no more input.
-    pub fn end_stdin(&self) -> sys::Result<()> {
-        self.send(&Request::StdinEnd)
-    }
-
-    /// Tells the size of the client's terminal.
-    pub fn resize(&self, rows: u16, columns: u16) -> sys::Result<()> {
-        self.send(&Request::Resize { rows, columns })
     }
 
     fn send(&self, request: &Request<'_>) -> sys::Result<()> {

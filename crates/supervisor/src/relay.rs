@@ -39,38 +39,21 @@ pub fn relay(
     mut on_signal: impl FnMut(&Client, Option<i32>),
     mut on_warning: impl FnMut(&str),
 ) -> io::Result<RelayEnd> {
-    let mut stdin = relay.stdin;
+    let mut typed = Typed { stdin: relay.stdin, waiting: None };
     let mut pid = None;
     let mut keys = DetachKeys { keys: relay.detach_keys, matched: 0 };
     loop {
-        let (from_client, from_stdin, from_signals) = wait(client, stdin, relay.signals)?;
-        if from_signals {
+        let ready = wait(client, &typed, relay.signals)?;
+        if ready.signals {
             on_signal(client, pid);
         }
-        if from_stdin && let Some(fd) = stdin {
-            let mut buffer = [0u8; 16 * 1024];
-            match rustix::io::read(fd, &mut buffer) {
-                Ok(0) => {
-                    let _ = client.end_stdin();
-                    stdin = None;
-                }
-                Ok(count) => {
-                    let (bytes, detach) = keys.filter(&buffer[..count]);
-                    if client.send_stdin(&bytes).is_err() {
-                        stdin = None;
-                    }
-                    if detach {
-                        return Ok(RelayEnd::Detached);
-                    }
-                }
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                Err(_) => {
-                    let _ = client.end_stdin();
-                    stdin = None;
-                }
-            }
+        if ready.room {
+            typed.pass_on(client);
         }
-        if from_client {
+        if ready.stdin && typed.read(client, &mut keys) {
+            return Ok(RelayEnd::Detached);
+        }
+        if ready.client {
             match client.receive() {
                 Event::Started { pid: started } => pid = Some(started),
                 Event::Warning(text) => on_warning(text),
@@ -84,23 +67,85 @@ pub fn relay(
     }
 }
 
-/// Waits for any of the three to be readable.
-fn wait(
-    client: &Client,
-    stdin: Option<BorrowedFd<'_>>,
-    signals: Option<BorrowedFd<'_>>,
-) -> io::Result<(bool, bool, bool)> {
-    let mut fds = vec![PollFd::new(client, PollFlags::IN)];
+/// The caller's input on its way to the container.
+struct Typed<'a> {
+    stdin: Option<BorrowedFd<'a>>,
+    /// What the container must have room for before more is read.
+    waiting: Option<Waiting>,
+}
+
+enum Waiting {
+    Bytes(Vec<u8>),
+    End,
+}
+
+impl Typed<'_> {
+    /// Reads what was typed; true when it asked to detach.
+    fn read(&mut self, client: &Client, keys: &mut DetachKeys<'_>) -> bool {
+        let Some(fd) = self.stdin else { return false };
+        let mut buffer = [0u8; 16 * 1024];
+        let (waiting, detach) = match rustix::io::read(fd, &mut buffer) {
+            Err(Errno::INTR | Errno::AGAIN) => return false,
+            Ok(count) if count > 0 => {
+                let (bytes, detach) = keys.filter(&buffer[..count]);
+                (Waiting::Bytes(bytes), detach)
+            }
+            _ => (Waiting::End, false),
+        };
+        self.waiting = Some(waiting);
+        self.pass_on(client);
+        detach
+    }
+
+    /// Sends what waits, where there is room for it.
+    fn pass_on(&mut self, client: &Client) {
+        let sent = match &self.waiting {
+            Some(Waiting::Bytes(bytes)) if bytes.is_empty() => Ok(true),
+            Some(Waiting::Bytes(bytes)) => client.try_send_stdin(bytes),
+            Some(Waiting::End) => client.try_end_stdin(),
+            None => return,
+        };
+        match sent {
+            Ok(false) => {}
+            Ok(true) => {
+                if matches!(self.waiting.take(), Some(Waiting::End)) {
+                    self.stdin = None;
+                }
+            }
+            Err(_) => (self.stdin, self.waiting) = (None, None),
+        }
+    }
+}
+
+/// What is to be done.
+struct Ready {
+    client: bool,
+    /// The container takes input again.
+    room: bool,
+    stdin: bool,
+    signals: bool,
+}
+
+/// Waits for something to do; input is read only when none waits for the container.
+fn wait(client: &Client, typed: &Typed<'_>, signals: Option<BorrowedFd<'_>>) -> io::Result<Ready> {
+    let mut interest = PollFlags::IN;
+    interest.set(PollFlags::OUT, typed.waiting.is_some());
+    let stdin = typed.stdin.filter(|_| typed.waiting.is_none());
+    let mut fds = vec![PollFd::new(client, interest)];
     fds.extend(signals.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
     fds.extend(stdin.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
     match poll(&mut fds, None) {
         Ok(_) => {}
-        Err(Errno::INTR) => return Ok((false, false, signals.is_some())),
+        Err(Errno::INTR) => {
+            return Ok(Ready { client: false, room: false, stdin: false, signals: signals.is_some() });
+        }
         Err(error) => return Err(error.into()),
     }
     let ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
+    let room = fds[0].revents().contains(PollFlags::OUT);
+    let client = fds[0].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
     let after = 1 + usize::from(signals.is_some());
-    Ok((ready(0), stdin.is_some() && ready(after), signals.is_some() && ready(1)))
+    Ok(Ready { client, room, stdin: stdin.is_some() && ready(after), signals: signals.is_some() && ready(1) })
 }
 
 fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {

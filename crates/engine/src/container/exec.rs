@@ -9,6 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use sys::Context;
 
 use super::attach::Terminal;
+use super::feed::Feed;
 use super::find::find;
 use super::identity::Accounts;
 use super::record::ContainerRecord;
@@ -176,7 +177,7 @@ impl Pipes {
 /// Moves bytes until the process has ended and its pipes are empty.
 fn relay_pipes(
     executed: &runtime::Executed,
-    (mut writer, stdout, stderr): (Option<OwnedFd>, OwnedFd, OwnedFd),
+    (writer, stdout, stderr): (Option<OwnedFd>, OwnedFd, OwnedFd),
     request: &ExecRequest,
     terminal: &Terminal<'_>,
 ) -> Result<ExecOutcome> {
@@ -184,6 +185,7 @@ fn relay_pipes(
         (stdout, terminal.stdout, request.attach.stdout),
         (stderr, terminal.stderr, request.attach.stderr),
     ];
+    let mut feed = Feed::new(terminal.stdin, writer);
     let mut ended = false;
     let mut buffer = vec![0u8; 32 * 1024];
     while !sources.is_empty() {
@@ -192,9 +194,7 @@ fn relay_pipes(
         let outputs = fds.len();
         let process = PollFd::new(&executed.pidfd, PollFlags::IN);
         fds.push(if ended { PollFd::new(&executed.pidfd, PollFlags::empty()) } else { process });
-        if writer.is_some() {
-            fds.push(PollFd::from_borrowed_fd(terminal.stdin, PollFlags::IN));
-        }
+        fds.extend(feed.interest());
         let no_wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
         match poll(&mut fds, ended.then_some(&no_wait)) {
             // It has ended and nothing is left: whoever still holds the pipes is not what was asked for.
@@ -206,7 +206,7 @@ fn relay_pipes(
         drop(fds);
         ended |= ready[outputs];
         if ready.get(outputs + 1) == Some(&true) {
-            pass_input(&mut writer, terminal.stdin, &mut buffer);
+            feed.go_on();
         }
         let mut index = 0;
         sources.retain(|(fd, target, wanted)| {
@@ -216,15 +216,6 @@ fn relay_pipes(
         });
     }
     Ok(ExecOutcome::Ended(sys::process::wait(executed.pid)?.code()))
-}
-
-fn pass_input(writer: &mut Option<OwnedFd>, stdin: BorrowedFd<'_>, buffer: &mut [u8]) {
-    let count = rustix::io::read(stdin, &mut *buffer).unwrap_or(0);
-    let written =
-        writer.as_ref().is_some_and(|writer| count > 0 && write_all(writer.as_fd(), &buffer[..count]));
-    if !written {
-        *writer = None;
-    }
 }
 
 /// Returns whether the source is still open.
@@ -255,7 +246,9 @@ fn relay_terminal(
     terminal: &Terminal<'_>,
 ) -> Result<ExecOutcome> {
     let raw = request.attach.stdin.then(|| sys::terminal::RawMode::enter(terminal.stdin)).flatten();
-    let mut stdin = request.attach.stdin;
+    let input = request.attach.stdin.then(|| master.try_clone()).transpose();
+    let input = input.context(|| "cannot share the terminal".into())?;
+    let mut feed = Feed::new(terminal.stdin, input);
     let mut buffer = vec![0u8; 16 * 1024];
     loop {
         let mut fds = vec![PollFd::new(master, PollFlags::IN)];
@@ -263,9 +256,7 @@ fn relay_terminal(
         let signals = terminal.signals.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let has_signals = signals.is_some();
         fds.extend(signals);
-        if stdin {
-            fds.push(PollFd::from_borrowed_fd(terminal.stdin, PollFlags::IN));
-        }
+        fds.extend(feed.interest());
         if let Err(error) = poll(&mut fds, None)
             && error != Errno::INTR
         {
@@ -291,11 +282,8 @@ fn relay_terminal(
         {
             let _ = sys::terminal::set_window_size(master.as_fd(), rows, columns);
         }
-        if stdin && ready.last() == Some(&true) && ready.len() > 2 + usize::from(has_signals) {
-            match rustix::io::read(terminal.stdin, &mut buffer) {
-                Ok(count) if count > 0 => stdin = write_all(master.as_fd(), &buffer[..count]),
-                _ => stdin = false,
-            }
+        if ready.get(2 + usize::from(has_signals)) == Some(&true) {
+            feed.go_on();
         }
         if ready[1] && !ready[0] {
             break;

@@ -3,6 +3,7 @@
 mod attach;
 mod create;
 mod exec;
+mod feed;
 mod find;
 mod id;
 mod identity;

@@ -2,10 +2,14 @@
 //!
 //! A client that does not read holds at most one record here. While any attached client has one, the
 //! container's output is not read (its pipe fills, then it waits), so memory stays flat and nothing is lost.
+//! At the container's end what its pipes still held is queued, and the supervisor stays until every
+//! client has taken its part or has gone.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll::{self, EventFlags};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use sys::Context;
@@ -28,8 +32,8 @@ struct Client {
     streams: Attachment,
     /// Whether its end of input is the container's.
     owns_stdin: bool,
-    /// A record that did not fit into the socket.
-    pending: Option<Vec<u8>>,
+    /// Records that did not fit into the socket.
+    pending: VecDeque<Vec<u8>>,
     /// Whether its input waits for the container to read.
     held: bool,
 }
@@ -42,7 +46,7 @@ pub(crate) fn send_now(socket: &OwnedFd, reply: &Reply<'_>) {
 impl Clients {
     /// Takes the client that launched the container.
     pub(crate) fn add_launcher(&mut self, socket: OwnedFd, streams: Attachment, owns_stdin: bool) {
-        self.places.push(Some(Client { socket, streams, owns_stdin, pending: None, held: false }));
+        self.places.push(Some(Client { socket, streams, owns_stdin, pending: VecDeque::new(), held: false }));
     }
 
     pub(crate) fn register(&self, epoll: &OwnedFd) -> sys::Result<()> {
@@ -60,7 +64,7 @@ impl Clients {
                 socket,
                 streams: Attachment::default(),
                 owns_stdin: false,
-                pending: None,
+                pending: VecDeque::new(),
                 held: false,
             };
             let place = self.places.iter().position(Option::is_none).unwrap_or(self.places.len());
@@ -83,7 +87,7 @@ impl Clients {
 
     /// Whether an attached client still has a record to take.
     pub(crate) fn are_full(&self) -> bool {
-        self.places.iter().flatten().any(|client| client.pending.is_some())
+        self.places.iter().flatten().any(|client| !client.pending.is_empty())
     }
 
     /// Passes output to those who want the stream.
@@ -97,15 +101,11 @@ impl Clients {
             if !wanted {
                 continue;
             }
-            let record = Reply::Output(stream, bytes).encode();
-            match send(&client.socket, &record, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
-                Ok(_) => {}
-                Err(Errno::AGAIN) => {
-                    client.pending = Some(record);
-                    let flags = EventFlags::IN | EventFlags::OUT;
-                    let _ = epoll::modify(epoll, &client.socket, Source::Client(place).data(), flags);
-                }
-                Err(_) => self.places[place] = None,
+            client.pending.push_back(Reply::Output(stream, bytes).encode());
+            match client.send_pending() {
+                Sent::All => {}
+                Sent::Some => client.set_interest(epoll, place),
+                Sent::Gone => self.places[place] = None,
             }
         }
     }
@@ -138,12 +138,7 @@ impl Clients {
                 Some(Request::Stdin(bytes)) => {
                     if !input.write(bytes, epoll)? {
                         client.held = true;
-                        let _ = epoll::modify(
-                            epoll,
-                            &client.socket,
-                            Source::Client(place).data(),
-                            EventFlags::empty(),
-                        );
+                        client.set_interest(epoll, place);
                     }
                 }
                 Some(Request::StdinEnd) => {
@@ -168,55 +163,67 @@ impl Clients {
         for (place, client) in self.places.iter_mut().enumerate() {
             if let Some(client) = client.as_mut().filter(|client| client.held) {
                 client.held = false;
-                let _ = epoll::modify(epoll, &client.socket, Source::Client(place).data(), EventFlags::IN);
+                client.set_interest(epoll, place);
             }
         }
     }
 
     fn flush(&mut self, place: usize, epoll: &OwnedFd) {
         let Some(client) = self.places.get_mut(place).and_then(Option::as_mut) else { return };
-        if let Some(record) = &client.pending {
-            match send(&client.socket, record, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
-                Ok(_) => client.pending = None,
-                Err(Errno::AGAIN) => return,
-                Err(_) => {
-                    self.places[place] = None;
-                    return;
-                }
-            }
+        match client.send_pending() {
+            Sent::All => client.set_interest(epoll, place),
+            Sent::Some => {}
+            Sent::Gone => self.places[place] = None,
         }
-        let _ = epoll::modify(epoll, &client.socket, Source::Client(place).data(), EventFlags::IN);
     }
 
-    /// Sends everything that is left and a last word, waiting for slow readers for a while.
+    /// Sends everything that is left and a last word; a slow reader keeps nobody waiting but us.
     pub(crate) fn send_last(&mut self, reply: &Reply<'_>) {
-        let timeout = std::time::Duration::from_secs(10);
-        for client in self.places.drain(..).flatten() {
-            let _ = rustix::net::sockopt::set_socket_timeout(
-                &client.socket,
-                rustix::net::sockopt::Timeout::Send,
-                Some(timeout),
-            );
-            if let Some(record) = &client.pending {
-                let _ = send(&client.socket, record, SendFlags::NOSIGNAL);
+        let mut clients: Vec<Client> = self.places.drain(..).flatten().collect();
+        clients.iter_mut().for_each(|client| client.pending.push_back(reply.encode()));
+        loop {
+            clients.retain_mut(|client| client.send_pending() == Sent::Some);
+            if clients.is_empty() {
+                return;
             }
-            send_now(&client.socket, reply);
+            let mut fds: Vec<_> =
+                clients.iter().map(|client| PollFd::new(&client.socket, PollFlags::OUT)).collect();
+            match poll(&mut fds, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
         }
     }
+}
 
-    /// Waits until every attached client has taken its record.
-    pub(crate) fn flush_blocking(&mut self) {
-        for client in self.places.iter_mut().flatten() {
-            if let Some(record) = client.pending.take() {
-                let timeout = std::time::Duration::from_secs(10);
-                let _ = rustix::net::sockopt::set_socket_timeout(
-                    &client.socket,
-                    rustix::net::sockopt::Timeout::Send,
-                    Some(timeout),
-                );
-                let _ = send(&client.socket, &record, SendFlags::NOSIGNAL);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    All,
+    Some,
+    Gone,
+}
+
+impl Client {
+    /// Sends what the socket takes.
+    fn send_pending(&mut self) -> Sent {
+        while let Some(record) = self.pending.front() {
+            match send(&self.socket, record, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(_) => drop(self.pending.pop_front()),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Sent::Some,
+                Err(_) => return Sent::Gone,
             }
         }
+        self.pending.shrink_to(0);
+        Sent::All
+    }
+
+    /// Listens to it unless its input must wait, and for room while it has records to take.
+    fn set_interest(&self, epoll: &OwnedFd, place: usize) {
+        let mut flags = EventFlags::empty();
+        flags.set(EventFlags::IN, !self.held);
+        flags.set(EventFlags::OUT, !self.pending.is_empty());
+        let _ = epoll::modify(epoll, &self.socket, Source::Client(place).data(), flags);
     }
 }
 
