@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use crate::output::shortened;
 use crate::{Output, Terminal};
 
 /// Longer than any command of a test takes on a busy machine.
@@ -133,8 +134,8 @@ impl Running {
                 "killed after {:?}: $ {}\n--- standard output so far\n{}\n--- standard error so far\n{}",
                 self.timeout,
                 self.text,
-                String::from_utf8_lossy(&out),
-                String::from_utf8_lossy(&err)
+                shortened(&String::from_utf8_lossy(&out)),
+                shortened(&String::from_utf8_lossy(&err))
             );
         };
         let output = Output::new(self.text.clone(), status, out, &err, self.process.started.elapsed());

@@ -103,11 +103,24 @@ impl Output {
     }
 }
 
+/// Returns text that a person can still read: of a long one, its beginning and its end.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN: usize = 2000;
+    let text = text.trim_end();
+    if text.len() <= 4 * SHOWN {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(SHOWN).collect();
+    let mut tail: Vec<char> = text.chars().rev().take(SHOWN).collect();
+    tail.reverse();
+    format!("{head}\n… {} bytes in all …\n{}", text.len(), tail.iter().collect::<String>())
+}
+
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "$ {}\nexit code {} after {:.1?}", self.command, self.code, self.took)?;
-        writeln!(f, "--- standard output\n{}", self.stdout.trim_end())?;
-        writeln!(f, "--- standard error\n{}", self.stderr.trim_end())
+        writeln!(f, "--- standard output\n{}", shortened(&self.stdout))?;
+        writeln!(f, "--- standard error\n{}", shortened(&self.stderr))
     }
 }
 
