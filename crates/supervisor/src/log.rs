@@ -5,7 +5,8 @@
 //!   2026-11-23T23:34:45.123456789Z stderr P a part of one, which the next record of the stream continues
 //! ```
 //! The form is that of the Kubernetes CRI, so that its readers understand the files. The newest is
-//! `log`, older ones `log.1`, `log.2`, …; together they never exceed their bound.
+//! `log`, older ones `log.1`, `log.2`, …; each stays below its bound, unless one record alone
+//! exceeds it.
 
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
@@ -33,7 +34,14 @@ impl Writer {
     }
 
     /// Writes what was read from a stream, one record a line; an unfinished line is a part.
+    ///
+    /// Rotates between records: short lines are dwarfed by their heads, so that one chunk can be more than a
+    /// whole file. Only a single record that is larger than the bound exceeds it.
     pub(crate) fn write(&mut self, stream: Stream, chunk: &[u8]) {
+        if self.open().is_err() {
+            self.dropped += 1;
+            return;
+        }
         let stamp = timestamp();
         let name = match stream {
             Stream::Stdout => "stdout",
@@ -41,6 +49,7 @@ impl Writer {
         };
         self.buffer.clear();
         for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let before = self.buffer.len();
             let (tag, text) = match line.split_last() {
                 Some((b'\n', text)) => ("F", text),
                 _ => ("P", line),
@@ -53,6 +62,15 @@ impl Writer {
             self.buffer.push(b' ');
             self.buffer.extend_from_slice(text);
             self.buffer.push(b'\n');
+            let holds_others = self.bytes + before as u64 > 0;
+            if holds_others && self.bytes + self.buffer.len() as u64 > self.config.bytes_max {
+                let record = self.buffer.split_off(before);
+                if self.append().is_err() {
+                    self.dropped += 1;
+                }
+                self.rotate();
+                self.buffer = record;
+            }
         }
         if self.append().is_err() {
             self.dropped += 1;
@@ -62,16 +80,19 @@ impl Writer {
         }
     }
 
-    fn append(&mut self) -> rustix::io::Result<()> {
-        if self.file.is_some() && self.bytes + self.buffer.len() as u64 > self.config.bytes_max {
-            self.rotate();
-        }
+    /// Opens the newest file, which an earlier run may have begun.
+    fn open(&mut self) -> rustix::io::Result<()> {
         if self.file.is_none() {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let file = rustix::fs::open(&self.config.path, flags, Mode::from_raw_mode(0o600))?;
             self.bytes = rustix::fs::fstat(&file)?.st_size as u64;
             self.file = Some(file);
         }
+        Ok(())
+    }
+
+    fn append(&mut self) -> rustix::io::Result<()> {
+        self.open()?;
         let Some(file) = &self.file else { return Ok(()) };
         let mut rest = self.buffer.as_slice();
         while !rest.is_empty() {
@@ -85,6 +106,7 @@ impl Writer {
     /// Shifts `log` to `log.1` and so on; the oldest is overwritten.
     fn rotate(&mut self) {
         self.file = None;
+        self.bytes = 0;
         for number in (1..self.config.files_max).rev() {
             let from =
                 if number == 1 { self.config.path.clone() } else { numbered(&self.config.path, number - 1) };
@@ -201,6 +223,33 @@ mod tests {
         assert!(total <= 3000, "{total}");
         let last = texts(&directory.path().join("log")).pop().unwrap();
         assert_eq!(last.1, b"line 199");
+    }
+
+    #[test]
+    fn many_short_lines_in_one_chunk_do_not_exceed_the_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = writer(directory.path(), 1000, 3);
+        log.write(Stream::Stdout, b"x\n".repeat(500).as_slice());
+        log.write(Stream::Stdout, b"last\n");
+        let found = files(&directory.path().join("log"));
+        assert_eq!(found.len(), 3);
+        for path in &found {
+            let size = sys::fs::read(path).unwrap().len();
+            assert!(size <= 1000, "{} has {size} bytes", path.display());
+        }
+        assert_eq!(texts(&directory.path().join("log")).pop().unwrap().1, b"last");
+    }
+
+    #[test]
+    fn a_record_larger_than_the_bound_has_a_file_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = writer(directory.path(), 100, 3);
+        log.write(Stream::Stdout, b"a\n");
+        log.write(Stream::Stdout, &[b'x'; 300]);
+        log.write(Stream::Stdout, b"b\n");
+        let texts: Vec<_> =
+            files(&directory.path().join("log")).iter().map(|path| texts(path).len()).collect();
+        assert_eq!(texts, [1, 1, 1]);
     }
 
     #[test]
