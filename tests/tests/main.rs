@@ -3,4 +3,5 @@
 
 mod harness;
 mod isolation;
+mod lost;
 mod run;

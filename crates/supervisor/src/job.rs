@@ -12,7 +12,7 @@ use crate::status::Summary;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     pub id: String,
-    /// `RUN_ROOT/containers/ID`: status file, socket, lock; also the staging directory.
+    /// `RUN_ROOT/containers/ID`: status file and socket; also the staging directory.
     pub run_dir: PathBuf,
     pub summary: Summary,
     pub plan: Plan,

@@ -47,7 +47,8 @@ pub fn launch(job: &Job) -> Result<Client, LaunchError> {
     let arguments = [
         c"coracle".to_owned(),
         GUARDIAN_ARGUMENT.to_owned(),
-        CString::new(job.id.as_str()).unwrap_or_default(),
+        // Tells whose it is: `audit` finds the engine by it.
+        CString::new(job.run_dir.as_os_str().as_encoded_bytes()).unwrap_or_default(),
     ];
     // dup2 onto the numbers in this order must not overwrite a source still needed.
     let sources = raise_above(10, [null, memfd, theirs])?;

@@ -3,8 +3,7 @@
 //! ```text
 //!   RUN_ROOT/containers/ID/
 //!     status            this file, replaced atomically
-//!     sock              the supervisor's socket
-//!     supervisor.lock   held by the supervisor for life
+//!     sock              the supervisor's socket, while it runs
 //! ```
 
 use std::os::fd::OwnedFd;

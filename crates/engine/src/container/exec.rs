@@ -124,7 +124,8 @@ fn process(record: &ContainerRecord, request: &ExecRequest, ceiling: u64) -> Res
     Ok((process, bounding))
 }
 
-fn open_group(path: Option<&str>) -> Option<cgroup::Group> {
+/// Opens the cgroup of a container, if it has one.
+pub(super) fn open_group(path: Option<&str>) -> Option<cgroup::Group> {
     let path = cgroup::CgroupPath::parse(path?).ok()?;
     cgroup::Group::open(&cgroup::Hierarchies::detect().ok()?, &path).ok()
 }

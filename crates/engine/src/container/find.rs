@@ -55,6 +55,14 @@ impl Container {
         }
     }
 
+    /// How its last run ended: 0 when there was none, 255 when nobody saw it.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self.state() {
+            Life::Lost => 255,
+            _ => self.status.as_ref().map_or(0, |status| status.exit_code),
+        }
+    }
+
     /// Its running status, or an error that names the state it is in.
     pub(crate) fn running(&self) -> Result<&Status> {
         match &self.status {

@@ -67,7 +67,7 @@ fn state(container: &Container) -> Value {
         "OOMKilled": status.is_some_and(|status| status.oom_killed),
         "Dead": false,
         "Pid": status.filter(|_| life == Life::Running).map_or(0, |status| status.pid),
-        "ExitCode": if life == Life::Lost { 255 } else { status.map_or(0, |status| i32::from(status.exit_code)) },
+        "ExitCode": container.exit_code(),
         "Error": status.and_then(|status| status.error.clone()).unwrap_or_default(),
         "StartedAt": time(status.map(|status| status.started)),
         "FinishedAt": time(status.map(|status| status.finished)),

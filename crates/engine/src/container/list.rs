@@ -56,10 +56,7 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
         && (request.states.is_empty() || request.states.iter().any(|state| is_in(container, *state)))
         && (request.exited.is_empty()
             || (matches!(container.state(), Life::Exited | Life::Lost)
-                && container
-                    .status
-                    .as_ref()
-                    .is_some_and(|status| request.exited.contains(&status.exit_code.into()))))
+                && request.exited.contains(&container.exit_code().into())))
 }
 
 fn is_in(container: &Container, state: StateFilter) -> bool {

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use supervisor::Removal;
 use sys::Dir;
 
-use super::find::{Container, find};
+use super::find::{Container, Life, find};
 use super::record::ContainerRecord;
 use super::wait::until_gone;
 use crate::error::{Error, Result};
@@ -29,7 +29,25 @@ fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<()> {
         }
         kill_and_wait(&container)?;
     }
+    if let Some(container) = Container::load(engine, &container.record.id)? {
+        clear_lost_run(engine, &container);
+    }
     delete(engine, &container.record)
+}
+
+/// Gives back what a run had that ended with nobody left to clear it away: ids and cgroup.
+pub(crate) fn clear_lost_run(engine: &Engine, container: &Container) {
+    if container.state() != Life::Lost {
+        return;
+    }
+    let status = container.status.as_ref();
+    if let Some(group) = status.and_then(|status| super::exec::open_group(status.cgroup.as_deref())) {
+        // Where the pid namespace was shared, others may live on in it.
+        let _ = group.kill(rustix::process::Signal::KILL);
+        let _ = group.destroy();
+    }
+    // What stays is found by the audit.
+    let _ = super::idrange::release(engine, &container.record.id);
 }
 
 fn kill_and_wait(container: &Container) -> Result<()> {

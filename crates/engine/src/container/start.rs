@@ -58,6 +58,7 @@ fn start_one(
         stdin_once: false,
     };
     // A container that has run before has the rests of that run.
+    super::remove::clear_lost_run(engine, &container);
     let _ = rustix::fs::unlink(container.run_dir.join("status"));
     let mut timing = Timing::new(false);
     let client = launch(engine, &container.record, &options, &mut timing)?;

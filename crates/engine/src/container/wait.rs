@@ -19,7 +19,7 @@ pub fn wait(engine: &Engine, request: &WaitRequest) -> Vec<(String, Result<u8>)>
 fn wait_one(engine: &Engine, word: &str) -> Result<u8> {
     let container = find(engine, word)?;
     if !container.is_running() {
-        return Ok(container.status.map_or(0, |status| status.exit_code));
+        return Ok(container.exit_code());
     }
     if let Ok(mut client) = Client::connect(&container.run_dir)
         && let Some(code) = last_word(&mut client)
@@ -30,7 +30,7 @@ fn wait_one(engine: &Engine, word: &str) -> Result<u8> {
     let pidfd = container.status.as_ref().and_then(|status| status.open_process());
     until_gone(&container, pidfd.as_ref(), None)?;
     let after = Container::load(engine, &container.record.id)?;
-    Ok(after.and_then(|container| container.status).map_or(0, |status| status.exit_code))
+    Ok(after.map_or(0, |container| container.exit_code()))
 }
 
 fn last_word(client: &mut Client) -> Option<u8> {

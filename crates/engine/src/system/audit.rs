@@ -133,11 +133,22 @@ fn processes(engine: &Engine, known: &Known, rows: &mut Vec<AuditRow>) -> Result
         }
         let place = PathBuf::from(String::from_utf8_lossy(place).into_owned());
         let id = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if place.starts_with(&ours) && !known.running.contains(&id) {
+        if place.starts_with(&ours) && !known.running.contains(&id) && !ends_soon(engine, &pid, &id)? {
             rows.push(orphan("process", pid, "it accompanies a container that does not run", false));
         }
     }
     Ok(())
+}
+
+/// Whether a process only was on its way: out, after its container's end, or in, before its start.
+fn ends_soon(engine: &Engine, pid: &str, id: &str) -> Result<bool> {
+    let Ok(pidfd) = sys::process::open_pidfd(pid.parse().unwrap_or(0)) else { return Ok(true) };
+    let patience = rustix::event::Timespec { tv_sec: 2, tv_nsec: 0 };
+    let mut fds = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
+    if matches!(rustix::event::poll(&mut fds, Some(&patience)), Ok(count) if count > 0) {
+        return Ok(true);
+    }
+    Ok(all_containers(engine)?.iter().any(|container| container.record.id == id && container.is_running()))
 }
 
 /// No mount of a container may ever be seen in the host's namespace.

@@ -1,0 +1,73 @@
+//! What is left when guardian and supervisor are killed.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tests::Engine;
+
+/// Reads a number of a container's status file.
+fn status_of(engine: &Engine, id: &str, field: &str) -> i32 {
+    let path = engine.run_root().join("containers").join(id).join("status");
+    let text = fs::read_to_string(path).expect("it runs");
+    let (_, rest) = text.split_once(&format!("\"{field}\":")).expect("the field is there");
+    rest.split([',', '}']).next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+fn kill(pid: i32) {
+    let _ = kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL);
+}
+
+/// Starts a container that waits and kills those who accompany it.
+fn abandoned(engine: &Engine, image: &str, name: &str) -> String {
+    let id = engine.run(&["run", "--detach", "--name", name, image, "sleep", "1000"]).ok().stdout;
+    let id = id.trim().to_owned();
+    let (guardian, supervisor) = (status_of(engine, &id, "guardian"), status_of(engine, &id, "supervisor"));
+    kill(guardian);
+    kill(supervisor);
+    id
+}
+
+#[test]
+fn an_end_that_nobody_saw_has_code_255_and_leaves_nothing_once_removed() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let id = abandoned(&engine, &image, "alone");
+    engine.run(&["exec", "alone", "echo", "still here"]).ok().prints("still here\n");
+    kill(status_of(&engine, &id, "pid"));
+    engine.run(&["wait", "alone"]).ok().prints("255\n");
+    engine.run(&["inspect", "alone"]).ok().stdout_has("\"ExitCode\": 255");
+    engine.run(&["rm", "alone"]).ok();
+    engine.audit();
+
+    abandoned(&engine, &image, "forced");
+    engine.run(&["rm", "--force", "forced"]).ok();
+    engine.audit();
+}
+
+#[test]
+fn a_lost_container_starts_again_and_gives_its_old_ids_back() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let id = abandoned(&engine, &image, "again");
+    kill(status_of(&engine, &id, "pid"));
+    engine.run(&["wait", "again"]).ok();
+    engine.run(&["start", "again"]).ok();
+    let leases = fs::read_dir(engine.run_root().join("ids")).expect("a directory").count();
+    assert_eq!(leases, 1, "one range a running container");
+    engine.run(&["stop", "--timeout", "0", "again"]).ok();
+    engine.audit();
+}
+
+#[test]
+fn the_audit_sees_a_guardian_without_a_container() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let id = engine.run(&["run", "--detach", &image, "sleep", "1000"]).ok().stdout.trim().to_owned();
+    let guardian = status_of(&engine, &id, "guardian");
+    let (status, kept) =
+        (engine.run_root().join("containers").join(&id).join("status"), engine.base().join("kept"));
+    fs::rename(&status, &kept).expect("a file");
+    engine.run(&["system", "audit"]).fails_with(1).stdout_has(&guardian.to_string());
+    fs::rename(&kept, &status).expect("a file");
+    engine.audit();
+}
