@@ -1,4 +1,4 @@
-//! What is left when guardian and supervisor are killed.
+//! What is left when guardian and supervisor are killed, or when a container could not be made.
 
 use std::fs;
 
@@ -70,4 +70,16 @@ fn the_audit_sees_a_guardian_without_a_container() {
     engine.run(&["system", "audit"]).fails_with(1).stdout_has(&guardian.to_string());
     fs::rename(&kept, &status).expect("a file");
     engine.audit();
+}
+
+#[test]
+fn a_bind_source_that_does_not_exist_leaves_no_container() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let missing = engine.base().join("missing");
+    let volume = format!("{}:/data", missing.display());
+    for verb in ["run", "create"] {
+        engine.run(&[verb, "--volume", &volume, &image, "true"]).fails_with(125).stderr_has("does not exist");
+    }
+    assert_eq!(engine.containers(), Vec::<String>::new());
 }

@@ -36,6 +36,7 @@ pub(crate) fn create_from(
     request: &ContainerRequest,
     image: &ImageForRun,
 ) -> Result<ContainerRecord> {
+    super::spec::check_sources(&request.mounts)?;
     let mut record = record_of(request, image)?;
     let durability = durability(request);
     let names = engine.open_names()?;

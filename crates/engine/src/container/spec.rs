@@ -22,6 +22,7 @@ use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::{CgroupMode, IpcMode, NetworkMode, PidMode, Seccomp, Security, UserMode, UtsMode};
 pub(crate) use defaults::capabilities;
+pub(crate) use mounts::check_sources;
 
 /// What a specification depends on besides the record.
 #[derive(Debug)]

@@ -147,15 +147,28 @@ fn resolv_conf(record: &ContainerRecord) -> String {
     text
 }
 
-fn requested_bind(asked: &BindMount) -> Result<Mount> {
-    if let Err(errno) = rustix::fs::stat(&asked.source) {
-        return Err(Error::invalid(format!(
-            "invalid mount config for type \"bind\": bind source path does not exist: {}",
-            asked.source.display()
-        ))
-        .caused_by(std::io::Error::from(errno))
-        .hint(format!("create `{}` on the host first", asked.source.display())));
+/// Fails where a bind source is not there: before a container is made, and again before each start.
+pub(crate) fn check_sources(mounts: &[MountRequest]) -> Result<()> {
+    for mount in mounts {
+        if let MountRequest::Bind(asked) = mount {
+            check_source(&asked.source)?;
+        }
     }
+    Ok(())
+}
+
+fn check_source(source: &Path) -> Result<()> {
+    let Err(errno) = rustix::fs::stat(source) else { return Ok(()) };
+    Err(Error::invalid(format!(
+        "invalid mount config for type \"bind\": bind source path does not exist: {}",
+        source.display()
+    ))
+    .caused_by(std::io::Error::from(errno))
+    .hint(format!("create `{}` on the host first", source.display())))
+}
+
+fn requested_bind(asked: &BindMount) -> Result<Mount> {
+    check_source(&asked.source)?;
     let mut options: Vec<&str> = vec![if asked.recursion == Recursion::Disabled { "bind" } else { "rbind" }];
     if asked.read_only {
         options.push(match asked.recursion {
