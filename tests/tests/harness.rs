@@ -58,7 +58,7 @@ fn a_running_command_can_be_watched_and_signalled() {
 
 #[test]
 fn a_terminal_has_a_size_takes_keys_and_gives_the_exit_code() {
-    let script = "trap 'stty size' WINCH; test -t 0 && test -t 1 && stty size; echo ready; read line; echo got $line; exit 4";
+    let script = "trap 'stty size' WINCH; test -t 0 && test -t 1 && stty size; echo ready; until read line; do :; done; echo got $line; exit 4";
     let mut terminal = shell(script).terminal(33, 101);
     terminal.expect("33 101");
     terminal.expect("ready");
