@@ -59,6 +59,24 @@ fn a_lost_container_starts_again_and_gives_its_old_ids_back() {
 }
 
 #[test]
+fn of_many_starts_at_once_one_starts_and_the_others_agree() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let id = engine.run(&["create", &image, "sleep", "1000"]).ok().stdout.trim().to_owned();
+    for _ in 0..tests::rounds(3, 200) {
+        let starts: Vec<_> = (0..6).map(|_| engine.command(&["start", &id]).spawn()).collect();
+        for start in starts {
+            start.wait().ok();
+        }
+        let leases = fs::read_dir(engine.run_root().join("ids")).expect("a directory").count();
+        assert_eq!(leases, 1, "the one that runs keeps its ids");
+        engine.run(&["exec", &id, "true"]).ok();
+        engine.run(&["stop", "--timeout", "0", &id]).ok();
+    }
+    engine.audit();
+}
+
+#[test]
 fn the_audit_sees_a_guardian_without_a_container() {
     let engine = Engine::new();
     let image = engine.image("busybox");

@@ -10,7 +10,7 @@ use sys::Context;
 use sys::process::{self, CloneOptions, Pid};
 
 use crate::job::Job;
-use crate::launch::{CLIENT_FD, JOB_FD};
+use crate::launch::{CLIENT_FD, JOB_FD, LOCK_FD};
 use crate::protocol::{FailureReport, Reply};
 use crate::supervise::{self, Assignment};
 
@@ -41,8 +41,12 @@ pub fn main() -> i32 {
     else {
         return 1;
     };
-    let _ = process::close_from(CLIENT_FD + 1);
-    guard(&job, client).unwrap_or(1)
+    // Held to our end, and by every supervisor to its own: nobody else starts this container meanwhile.
+    let lock = process::take_inherited(LOCK_FD);
+    let _ = process::close_from(LOCK_FD + 1);
+    let code = guard(&job, client).unwrap_or(1);
+    drop(lock);
+    code
 }
 
 fn guard(job: &OwnedFd, client: OwnedFd) -> sys::Result<i32> {

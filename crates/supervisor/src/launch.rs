@@ -16,6 +16,7 @@ use crate::job::Job;
 /// Descriptor numbers of a guardian.
 pub(crate) const JOB_FD: i32 = 3;
 pub(crate) const CLIENT_FD: i32 = 4;
+pub(crate) const LOCK_FD: i32 = 5;
 
 /// The hidden first argument that makes our executable a guardian.
 pub const GUARDIAN_ARGUMENT: &CStr = c"supervise-container";
@@ -29,8 +30,11 @@ pub enum LaunchError {
     System(#[from] sys::Error),
 }
 
-/// Starts a guardian for the job and returns a client connected to its supervisor.
-pub fn launch(job: &Job) -> Result<Client, LaunchError> {
+/// Name of the lock in the run directory that guardian and supervisor hold for life.
+pub const LOCK: &str = "supervisor.lock";
+
+/// Starts a guardian for the job, which takes over the lock, and returns a client connected to its supervisor.
+pub fn launch(job: &Job, lock: &store::Lock) -> Result<Client, LaunchError> {
     let bytes = postcard::to_stdvec(job)?;
     let memfd = memfd_create("job", MemfdFlags::CLOEXEC).context(|| "cannot make a memory file".into())?;
     let mut rest = bytes.as_slice();
@@ -51,14 +55,16 @@ pub fn launch(job: &Job) -> Result<Client, LaunchError> {
         CString::new(job.run_dir.as_os_str().as_encoded_bytes()).unwrap_or_default(),
     ];
     // dup2 onto the numbers in this order must not overwrite a source still needed.
-    let sources = raise_above(10, [null, memfd, theirs])?;
-    let [null, memfd, theirs] = &sources;
+    let lock = lock.as_fd().try_clone_to_owned().context(|| "cannot share the container's lock".into())?;
+    let sources = raise_above(10, [null, memfd, theirs, lock])?;
+    let [null, memfd, theirs, lock] = &sources;
     let inherit = [
         Inherit { fd: null.as_fd(), number: 0 },
         Inherit { fd: null.as_fd(), number: 1 },
         Inherit { fd: null.as_fd(), number: 2 },
         Inherit { fd: memfd.as_fd(), number: JOB_FD },
         Inherit { fd: theirs.as_fd(), number: CLIENT_FD },
+        Inherit { fd: lock.as_fd(), number: LOCK_FD },
     ];
     let pid = process::spawn(&path, &arguments, &[], &inherit)?;
     Ok(Client::launched(ours, pid))

@@ -25,6 +25,6 @@ mod teardown;
 pub use client::{Client, Event};
 pub use guardian::main as guardian_main;
 pub use job::{Attachment, Job, LogConfig, Removal, Teardown};
-pub use launch::{GUARDIAN_ARGUMENT, LaunchError, launch};
+pub use launch::{GUARDIAN_ARGUMENT, LOCK, LaunchError, launch};
 pub use protocol::{FailureReport, Stream};
 pub use relay::{Relay, RelayEnd, relay};

@@ -4,6 +4,7 @@
 //!   RUN_ROOT/containers/ID/
 //!     status            this file, replaced atomically
 //!     sock              the supervisor's socket, while it runs
+//!     supervisor.lock   held by guardian and supervisor for life
 //! ```
 
 use std::os::fd::OwnedFd;

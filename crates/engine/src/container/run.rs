@@ -6,8 +6,8 @@ use super::attach::{Attached, Outcome, Terminal};
 use super::create::create_from;
 use super::find::Container;
 use super::record::ContainerRecord;
-use super::start::{StartOptions, launch};
-use crate::error::Result;
+use super::start::{StartOptions, launch, to_be_started};
+use crate::error::{Error, Result};
 use crate::paths::Engine;
 use crate::request::RunRequest;
 use crate::timing::Timing;
@@ -41,7 +41,11 @@ pub fn run(
             .filter(|_| request.container.tty),
         stdin_once: !request.detach,
     };
-    let client = match launch(engine, &record, &options, timing) {
+    let started = to_be_started(engine, &record).and_then(|free| match free {
+        Some((_, lock)) => launch(engine, &record, &options, lock, timing),
+        None => Err(Error::conflict(format!("container `{}` was started by somebody else", record.name))),
+    });
+    let client = match started {
         Ok(client) => client,
         Err(error) => {
             // As with Docker, a container that could not be started stays, unless `--rm` was said.

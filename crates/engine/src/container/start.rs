@@ -1,12 +1,15 @@
 //! `start`: from the record of a container to a supervised process.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
+use store::Lock;
 use supervisor::status::Summary;
 use supervisor::{Attachment, Client, Job, LogConfig, Teardown};
+use sys::Dir;
 
 use super::attach::{Attached, Outcome, Terminal};
-use super::find::{Container, Life, find};
+use super::find::{Container, find};
 use super::idrange;
 use super::record::ContainerRecord;
 use super::spec::{self, Situation};
@@ -48,9 +51,9 @@ fn start_one(
     terminal: &Terminal<'_>,
 ) -> Result<Outcome> {
     let container = find(engine, word)?;
-    if container.state() == Life::Running {
+    let Some((container, lock)) = to_be_started(engine, &container.record)? else {
         return Ok(Outcome::Detached);
-    }
+    };
     let attach = Attachment { stdin: request.interactive, stdout: request.attach, stderr: request.attach };
     let options = StartOptions {
         attach,
@@ -61,10 +64,42 @@ fn start_one(
     super::remove::clear_lost_run(engine, &container);
     let _ = rustix::fs::unlink(container.run_dir.join("status"));
     let mut timing = Timing::new(false);
-    let client = launch(engine, &container.record, &options, &mut timing)?;
+    let client = launch(engine, &container.record, &options, lock, &mut timing)?;
     let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
     let attached = Attached::new(client, &container.record, attach, keys);
     if attach.any() { attached.stay(terminal, request.sig_proxy) } else { attached.until_started(terminal) }
+}
+
+/// Waits until nobody else starts this container or clears its last run away, and keeps it so;
+/// `None` when it runs.
+///
+/// Two starts at once would share the ids, the writable layer and the socket, and the one that fails
+/// would clear away what the other has.
+pub(crate) fn to_be_started(engine: &Engine, record: &ContainerRecord) -> Result<Option<(Container, Lock)>> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let container = Container::load(engine, &record.id)?
+            .ok_or_else(|| Error::not_found(format!("No such container: {}", record.name)))?;
+        if container.is_running() {
+            return Ok(None);
+        }
+        make_run_dir(&container.run_dir)?;
+        if let Some(lock) = Lock::try_exclusive(Dir::open(&container.run_dir)?, supervisor::LOCK)? {
+            // Whoever had it may have written since.
+            let container = Container::load(engine, &record.id)?
+                .ok_or_else(|| Error::not_found(format!("No such container: {}", record.name)))?;
+            return Ok((!container.is_running()).then_some((container, lock)));
+        }
+        if Instant::now() > deadline {
+            return Err(Error::conflict(format!(
+                "cannot start container `{}`: its supervisor is busy",
+                record.name
+            ))
+            .hint("look at it with `coracle ps -a`, and try again"));
+        }
+        // The lock's holder is a process of a start or an end: milliseconds.
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// The recipe of a start: lease ids → specification → filter → plan → guardian.
@@ -72,15 +107,18 @@ pub(crate) fn launch(
     engine: &Engine,
     record: &ContainerRecord,
     options: &StartOptions,
+    lock: Lock,
     timing: &mut Timing,
 ) -> Result<Client> {
     let run_dir = engine.run_dir(&record.id);
-    make_run_dir(&run_dir)?;
     let mut leases = Vec::new();
-    let outcome = try_launch(engine, record, options, &mut leases, timing);
+    let outcome = try_launch(engine, record, options, &lock, &mut leases, timing);
     if outcome.is_err() {
         for lease in &leases {
             let _ = rustix::fs::unlink(lease);
+        }
+        if let Ok(directory) = Dir::open(&run_dir) {
+            let _ = lock.remove(directory, supervisor::LOCK);
         }
         let _ = rustix::fs::rmdir(&run_dir);
     }
@@ -91,6 +129,7 @@ fn try_launch(
     engine: &Engine,
     record: &ContainerRecord,
     options: &StartOptions,
+    lock: &Lock,
     leases: &mut Vec<PathBuf>,
     timing: &mut Timing,
 ) -> Result<Client> {
@@ -110,7 +149,8 @@ fn try_launch(
     })?;
     timing.mark("plan");
     let job = job(engine, record, options, spec, plan, leases.clone());
-    let client = supervisor::launch(&job).doing(|| format!("cannot start container `{}`", record.name))?;
+    let client =
+        supervisor::launch(&job, lock).doing(|| format!("cannot start container `{}`", record.name))?;
     timing.mark("guardian");
     Ok(client)
 }
