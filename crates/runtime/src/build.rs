@@ -18,7 +18,7 @@ mod idmap;
 mod mounts;
 mod rootfs;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, Uid};
@@ -217,9 +217,16 @@ impl<'a> Builder<'a> {
             root.mkdir_all(parent, 0o755)?;
         }
         match root.mknod(path, file_type, mode, device) {
+            // It may be a file of the host, seen through a bind mount: nothing is replaced.
             Err(error) if error.errno() == Some(rustix::io::Errno::EXIST) => {
-                root.unlink(path)?;
-                root.mknod(path, file_type, mode, device)?;
+                let stat = root.lstat(path)?;
+                if FileType::from_raw_mode(stat.st_mode) != file_type || stat.st_rdev != device {
+                    return Err(Failure::from(error).during(&format!(
+                        "cannot make device `{}`: the container has something else there",
+                        path.display()
+                    )));
+                }
+                return Ok(());
             }
             other => other?,
         }
@@ -243,19 +250,32 @@ impl<'a> Builder<'a> {
             return Err(Failure::refused("the plan wants a terminal and none was given"));
         };
         let root = self.root()?;
-        let _ = root.unlink("/dev/console");
-        let target = root.create_file("/dev/console", 0o600)?;
+        // What is there is mounted over and never taken away: /dev may be the host's own. A link is not
+        // followed (CVE-2026-88264): nothing but /dev itself, which is strict, leads to it.
+        let target = match root.open_path_nofollow("/dev/console") {
+            Ok(target) => target,
+            Err(error) if error.is_not_found() => root.create_file("/dev/console", 0o600)?,
+            Err(error) => return Err(error.into()),
+        };
+        let stat = rustix::fs::fstat(&target).on_path("look at", Path::new("/dev/console"))?;
+        if !matches!(FileType::from_raw_mode(stat.st_mode), FileType::CharacterDevice | FileType::RegularFile)
+        {
+            return Err(Failure::refused(
+                "`/dev/console` of the container is neither a device nor a file: refusing to mount the terminal on it",
+            ));
+        }
         let tree = mount::clone_fd(console.pty.terminal.as_fd(), false)?;
         mount::attach(tree.as_fd(), target.as_fd())
             .context(|| "cannot mount the terminal on /dev/console".into())?;
         Ok(())
     }
 
-    fn sysctl(&self, key: &str, value: &str) -> Outcome<()> {
-        let proc = self
-            .proc
-            .as_ref()
-            .ok_or_else(|| Failure::refused(format!("sysctl `{key}` needs a proc mount in the container")))?;
+    fn sysctl(&mut self, key: &str, value: &str) -> Outcome<()> {
+        if self.proc.is_none() {
+            // The container has another's /proc, or none.
+            self.proc(&[], mount::Attr::empty())?;
+        }
+        let Some(proc) = &self.proc else { return Err(Failure::refused("no procfs was made")) };
         // The detached procfs of the container's own namespaces: nothing can be mounted over it.
         let path = format!("sys/{key}");
         self.as_root_inside(|| {
@@ -302,7 +322,7 @@ impl<'a> Builder<'a> {
         };
         let stat = rustix::fs::fstat(&target).on_path("look at", path)?;
         let cover = if FileType::from_raw_mode(stat.st_mode).is_dir() {
-            mount::clone_fd(self.empty_directory()?, false)?
+            self.empty_directory()?
         } else {
             self.null_device()?
         };
@@ -310,32 +330,46 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Returns a mount of /dev/null after checking that it is that device (CVE-2025-31133).
+    /// Returns a mount of the null device, after checking that it is that (CVE-2025-31133).
     fn null_device(&self) -> Outcome<OwnedFd> {
-        let null = self.root()?.open_path_nofollow("/dev/null")?;
-        let stat = rustix::fs::fstat(&null).on_path("look at", Path::new("/dev/null"))?;
-        let is_null = FileType::from_raw_mode(stat.st_mode).is_char_device()
-            && stat.st_rdev == rustix::fs::makedev(1, 3);
-        if !is_null {
-            return Err(Failure::refused(
-                "`/dev/null` of the container is not the null device: refusing to mask with it",
-            ));
+        let device = rustix::fs::makedev(1, 3);
+        let is_null = |fd: &OwnedFd| {
+            rustix::fs::fstat(fd).is_ok_and(|stat| {
+                FileType::from_raw_mode(stat.st_mode).is_char_device() && stat.st_rdev == device
+            })
+        };
+        match self.root()?.open_path_nofollow("/dev/null") {
+            Ok(null) if is_null(&null) => Ok(mount::clone_fd(null.as_fd(), false)?),
+            // A /dev of the user's without it: one that only we can reach.
+            _ => {
+                let private = mount::create("tmpfs", &[], mount::Attr::empty())?;
+                let private = Dir::from_fd(private, Path::new("/"));
+                private.mknod("null", FileType::CharacterDevice, 0o666, device)?;
+                Ok(mount::clone_fd(private.open_path_nofollow("null")?.as_fd(), false)?)
+            }
         }
-        Ok(mount::clone_fd(null.as_fd(), false)?)
     }
 
-    fn empty_directory(&mut self) -> Outcome<BorrowedFd<'_>> {
-        if self.empty.is_none() {
-            let parameters = [
-                Parameter::Text("size", "0".into()),
-                Parameter::Text("nr_inodes", "2".into()),
-                Parameter::Text("mode", "0755".into()),
-                Parameter::Text("uid", self.plan.root_uid.to_string()),
-                Parameter::Text("gid", self.plan.root_gid.to_string()),
-            ];
-            self.empty = Some(mount::create("tmpfs", &parameters, mount::Attr::MOUNT_ATTR_RDONLY)?);
+    /// Returns a mount of an empty read-only directory.
+    fn empty_directory(&mut self) -> Outcome<OwnedFd> {
+        let parameters = [
+            Parameter::Text("size", "0".into()),
+            Parameter::Text("nr_inodes", "2".into()),
+            Parameter::Text("mode", "0755".into()),
+            Parameter::Text("uid", self.plan.root_uid.to_string()),
+            Parameter::Text("gid", self.plan.root_gid.to_string()),
+        ];
+        let create = || mount::create("tmpfs", &parameters, mount::Attr::MOUNT_ATTR_RDONLY);
+        let Some(empty) = &self.empty else {
+            let clone = create()?;
+            self.empty = Some(clone.try_clone().context(|| "cannot keep an empty directory".into())?);
+            return Ok(clone);
+        };
+        match mount::clone_fd(empty.as_fd(), false) {
+            // Before Linux 6.15 the clone of a mount in no namespace is refused.
+            Err(error) if error.errno() == Some(rustix::io::Errno::INVAL) => Ok(create()?),
+            clone => Ok(clone?),
         }
-        self.empty.as_ref().map(AsFd::as_fd).ok_or_else(|| Failure::refused("no empty directory"))
     }
 
     fn read_only(&self, path: &Path) -> Outcome<()> {

@@ -54,11 +54,22 @@ pub(super) fn mounts(engine: &Engine, record: &ContainerRecord, user_namespace: 
                 ..Mount::default()
             },
         };
-        // A mount of the user's replaces ours at the same place.
-        mounts.retain(|ours| ours.destination != mount.destination);
-        mounts.push(mount);
+        place(&mut mounts, mount);
     }
     Ok(mounts)
+}
+
+/// Adds a mount of the user's; it replaces ours at the same place. Who brings a /dev brings all in it, but the
+/// terminals stay the container's own.
+fn place(mounts: &mut Vec<Mount>, mount: Mount) {
+    if mount.destination == Path::new("/dev") {
+        let kept = ["/dev", "/dev/pts"].map(Path::new);
+        mounts.retain(|ours| !ours.destination.starts_with("/dev") || kept.contains(&&*ours.destination));
+    }
+    match mounts.iter_mut().find(|ours| ours.destination == mount.destination) {
+        Some(ours) => *ours = mount,
+        None => mounts.push(mount),
+    }
 }
 
 fn system(destination: &str, kind: &str, options: &[&str]) -> Mount {
