@@ -1,7 +1,10 @@
 //! Id maps: of a new user namespace, and of single mounts.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use oci::runtime::IdMapping;
 use rustix::fs::{Mode, OFlags};
@@ -49,14 +52,30 @@ pub(crate) fn user_namespace(uid_map: &[IdMapping], gid_map: &[IdMapping]) -> Ou
     opened
 }
 
+/// A mount to be attached below another one.
+pub(super) struct Below {
+    pub(super) path: PathBuf,
+    pub(super) tree: OwnedFd,
+}
+
+/// Gives one mount of a tree the propagation and options that its step wants for all, and these.
+fn restrict(tree: BorrowedFd<'_>, step: &MountStep, set: u64, clear: u64) -> Outcome<()> {
+    let propagation = if step.propagation == 0 { mount::PRIVATE } else { step.propagation };
+    let set = set | step.recursive_set;
+    let clear = clear | step.recursive_clear;
+    mount::set_attributes(tree, Change { set, clear, propagation, ..Change::default() })
+        .on_path("set the options of the mount at", &step.destination)?;
+    Ok(())
+}
+
 impl Builder<'_> {
-    /// Id-maps a detached bind mount as its step says.
-    pub(super) fn map_ids(&mut self, tree: BorrowedFd<'_>, step: &MountStep) -> Outcome<()> {
-        let recursive = matches!(step.source, Source::Bind { recursive: true, .. });
+    /// Id-maps a detached bind mount as its step says. Returns what to mount below it where the tree
+    /// could not be mapped as a whole; `tree` is then its top alone.
+    pub(super) fn map_ids(&mut self, tree: &mut OwnedFd, step: &MountStep) -> Outcome<Vec<Below>> {
         match &step.idmap {
-            Idmap::No => Ok(()),
-            Idmap::Container => self.map_by_container(tree, step, recursive),
-            Idmap::Owner => self.map_by_owner(tree, step),
+            Idmap::No => {}
+            Idmap::Container => return self.map_by_container(tree, step),
+            Idmap::Owner => self.map_by_owner(tree.as_fd(), step)?,
             Idmap::Explicit { uid, gid, recursive } => {
                 let owned;
                 let namespace = if uid.is_empty() {
@@ -72,34 +91,45 @@ impl Builder<'_> {
                 };
                 let change =
                     Change { idmap: Some(namespace.as_fd()), recursive: *recursive, ..Change::default() };
-                mount::set_attributes(tree, change)
+                mount::set_attributes(tree.as_fd(), change)
                     .context(|| format!("cannot id-map the mount on `{}`", step.destination.display()))?;
-                Ok(())
             }
         }
+        Ok(Vec::new())
     }
 
     /// Maps 1:1 by the container's user namespace. What the file system cannot do is told, not hidden:
     /// /dev, /proc, overlay, NFS and FUSE mounts have no id-mapping (mount_setattr(2)).
-    fn map_by_container(&mut self, tree: BorrowedFd<'_>, step: &MountStep, recursive: bool) -> Outcome<()> {
-        let Some(namespace) = self.user_namespace.as_ref() else { return Ok(()) };
-        let change = Change { idmap: Some(namespace.as_fd()), recursive, ..Change::default() };
-        let Err(error) = mount::set_attributes(tree, change) else { return Ok(()) };
-        let Source::Bind { path, .. } = &step.source else { return Ok(()) };
-        let mut plain = Vec::new();
-        let mut done = false;
-        if recursive {
-            done = mount::set_attributes(tree, Change { recursive: false, ..change }).is_ok();
-            self.map_below(tree, path, change, &mut plain);
-        }
-        if !done {
-            plain.insert(0, path.display().to_string());
-        }
+    fn map_by_container(&mut self, tree: &mut OwnedFd, step: &MountStep) -> Outcome<Vec<Below>> {
+        let (Some(namespace), Source::Bind { path, recursive }) = (&self.user_namespace, &step.source) else {
+            return Ok(Vec::new());
+        };
+        let change = Change { idmap: Some(namespace.as_fd()), recursive: *recursive, ..Change::default() };
+        let Err(error) = mount::set_attributes(tree.as_fd(), change) else { return Ok(Vec::new()) };
         if !refusal(&error) {
             return Err(Failure {
                 errno: error.raw_os_error(),
                 ..Failure::refused(format!("cannot id-map `{}`", path.display()))
             });
+        }
+        let mut plain = Vec::new();
+        let mut below = Vec::new();
+        if *recursive {
+            // One of the tree is enough for the kernel to refuse all, and below the top of a tree that is
+            // not attached nothing can be changed: take it apart.
+            *tree = mount::clone_host_tree(path, false)?;
+            restrict(tree.as_fd(), step, step.set, step.clear)?;
+            below = self.clone_below(path);
+        }
+        let change = Change { recursive: false, ..change };
+        if !*recursive || mount::set_attributes(tree.as_fd(), change).is_err() {
+            plain.push(path.display().to_string());
+        }
+        for mount in &below {
+            restrict(mount.tree.as_fd(), step, 0, 0)?;
+            if mount::set_attributes(mount.tree.as_fd(), change).is_err() {
+                plain.push(path.join(&mount.path).display().to_string());
+            }
         }
         if !plain.is_empty() {
             let list = shorten(&plain);
@@ -107,23 +137,24 @@ impl Builder<'_> {
                 "{list} cannot be id-mapped by the file system: owners appear as nobody inside (`--userns=host` shows them as they are)"
             ));
         }
-        Ok(())
+        Ok(below)
     }
 
-    /// Maps each mount below a recursive bind on its own, where the whole cannot be mapped at once.
-    fn map_below(&self, tree: BorrowedFd<'_>, source: &Path, change: Change<'_>, plain: &mut Vec<String>) {
-        let Ok(text) = sys::fs::read_to_string("/proc/self/mountinfo") else { return };
-        for point in text.lines().filter_map(|line| line.split(' ').nth(4)) {
-            let Ok(below) = Path::new(point).strip_prefix(source) else { continue };
-            if below.as_os_str().is_empty() {
-                continue;
-            }
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let Ok(fd) = rustix::fs::openat(tree, below, flags, Mode::empty()) else { continue };
-            if mount::set_attributes(fd.as_fd(), Change { recursive: false, ..change }).is_err() {
-                plain.push(point.to_owned());
-            }
-        }
+    /// Clones each mount below a path of the host, outer ones first.
+    fn clone_below(&self, source: &Path) -> Vec<Below> {
+        let Ok(text) = sys::fs::read_to_string("/proc/self/mountinfo") else { return Vec::new() };
+        let Some(source) = real_path(source) else { return Vec::new() };
+        let points = text.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
+        // One look at each place: mounts may lie on each other, and the topmost is what a path finds.
+        // Our own under construction came after the source was opened.
+        let places: BTreeSet<PathBuf> = points.filter(|point| !point.starts_with(self.staging)).collect();
+        let below = places.iter().filter_map(|point| {
+            let path = point.strip_prefix(&source).ok().filter(|path| !path.as_os_str().is_empty())?;
+            // One that another mount hides is not there for the container either.
+            let tree = mount::clone_host_tree(point, false).ok()?;
+            Some(Below { path: path.to_owned(), tree })
+        });
+        below.collect()
     }
 
     /// Maps so that the owner of the source is root inside, and nobody else is anybody.
@@ -142,6 +173,33 @@ impl Builder<'_> {
     }
 }
 
+/// Returns the path without links that the kernel has for a path.
+fn real_path(path: &Path) -> Option<PathBuf> {
+    let fd = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let name = rustix::fs::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new()).ok()?;
+    Some(PathBuf::from(OsString::from_vec(name.into_bytes())))
+}
+
+/// Reads a path of mountinfo, in which space, tab, newline and backslash stand as `\ooo` (proc(5)).
+fn unescape(text: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let octal = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok();
+        match after.get(..3).filter(|_| *byte == b'\\').and_then(octal) {
+            Some(escaped) => {
+                bytes.push(escaped);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
 /// Whether the kernel says that this file system has no id-mapping.
 fn refusal(error: &std::io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
@@ -153,5 +211,19 @@ fn shorten(paths: &[String]) -> String {
     match paths {
         [a, b, c, rest @ ..] if !rest.is_empty() => format!("`{a}`, `{b}`, `{c}` and {} more", rest.len()),
         _ => format!("`{}`", paths.join("`, `")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_mountinfo_are_unescaped() {
+        for (text, path) in
+            [("/a", "/a"), (r"/a\040b\134c", r"/a b\c"), (r"/a\", r"/a\"), (r"/\999", r"/\999")]
+        {
+            assert_eq!(unescape(text), Path::new(path), "{text}");
+        }
     }
 }

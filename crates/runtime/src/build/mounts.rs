@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use sys::mount::{self, Attr, Change, Parameter};
 use sys::{Context, Dir};
 
+use super::idmap::Below;
 use super::{Builder, Outcome};
 use crate::error::Failure;
 use crate::step::{MountStep, Source};
@@ -17,18 +18,29 @@ impl Builder<'_> {
         if let Source::Cgroup = step.source {
             return self.mount_cgroup(step);
         }
-        let tree = self.detached(index, step)?;
+        let mut below = Vec::new();
+        let tree = match step.source {
+            Source::Bind { .. } => self.bind(index, step, &mut below)?,
+            _ => self.detached(step)?,
+        };
         let is_directory = is_directory(&tree, &step.destination)?;
         let target = self.target(&step.destination, is_directory, &step.source)?;
+        protect_proc(&tree, &target, step)?;
         mount::attach(tree.as_fd(), target.as_fd()).on_path("mount at", &step.destination)?;
+        if !below.is_empty() {
+            let top = Dir::from_fd(tree, &step.destination).strict();
+            for mount in below {
+                let Ok(place) = top.open_path_nofollow(&mount.path) else { continue };
+                mount::attach(mount.tree.as_fd(), place.as_fd()).on_path("mount at", &mount.path)?;
+            }
+        }
         Ok(())
     }
 
-    /// Makes the mount without a place.
-    fn detached(&mut self, index: usize, step: &MountStep) -> Outcome<OwnedFd> {
+    /// Makes a mount that is no bind, without a place.
+    fn detached(&mut self, step: &MountStep) -> Outcome<OwnedFd> {
         let attributes = Attr::from_bits_truncate(step.set as u32);
         let tree = match &step.source {
-            Source::Bind { .. } => return self.bind(index, step),
             Source::Proc { options } => self.proc(options, attributes)?,
             Source::Sysfs => mount::create("sysfs", &[], attributes)?,
             Source::Mqueue => self.mqueue(attributes)?,
@@ -36,7 +48,9 @@ impl Builder<'_> {
             Source::New { kind, source, options } => {
                 self.new_file_system(kind, source, options, attributes)?
             }
-            Source::Cgroup => return Err(Failure::refused("cgroup mounts are made apart")),
+            Source::Cgroup | Source::Bind { .. } => {
+                return Err(Failure::refused("cgroup and bind mounts are made apart"));
+            }
         };
         if step.propagation != 0 {
             let recursive = step.propagation_recursive;
@@ -51,7 +65,7 @@ impl Builder<'_> {
 
     /// Mounts procfs of the container's pid namespace: a child born in there makes it, and its
     /// descriptor appears in our table.
-    fn proc(&mut self, options: &[String], attributes: Attr) -> Outcome<OwnedFd> {
+    pub(super) fn proc(&mut self, options: &[String], attributes: Attr) -> Outcome<OwnedFd> {
         let parameters = parameters(options);
         let proc = sys::process::in_child_namespace(|| mount::create("proc", &parameters, attributes))??;
         let keep = proc.try_clone().context(|| "cannot keep procfs".into())?;
@@ -106,22 +120,28 @@ impl Builder<'_> {
         Ok(mount::create(kind, &parameters, attributes)?)
     }
 
-    fn bind(&mut self, index: usize, step: &MountStep) -> Outcome<OwnedFd> {
+    fn bind(&mut self, index: usize, step: &MountStep, below: &mut Vec<Below>) -> Outcome<OwnedFd> {
         let position = self
             .sources
             .iter()
             .position(|(at, _)| *at == index)
             .ok_or_else(|| Failure::refused("a bind source was not opened"))?;
-        let (_, tree) = self.sources.swap_remove(position);
+        let (_, mut tree) = self.sources.swap_remove(position);
         let propagation = if step.propagation == 0 { mount::PRIVATE } else { step.propagation };
         let recursive = step.propagation == 0 || step.propagation_recursive;
         let destination = &step.destination;
+        if propagation == mount::SHARED && self.user_namespace.is_some() {
+            self.warnings.push(format!(
+                "`rshared` of the mount at `{}` is `rslave` in effect: the kernel lets no mount out of a user namespace (`--userns=host` has none)",
+                destination.display()
+            ));
+        }
         // A shared bind stays the peer that it is: the clone came from the host's own mounts.
         if propagation != mount::SHARED {
             mount::set_attributes(tree.as_fd(), Change { propagation, recursive, ..Change::default() })
                 .on_path("set the propagation of the mount at", destination)?;
         }
-        self.map_ids(tree.as_fd(), step)?;
+        *below = self.map_ids(&mut tree, step)?;
         for (set, clear, recursive) in
             [(step.set, step.clear, false), (step.recursive_set, step.recursive_clear, true)]
         {
@@ -211,6 +231,42 @@ impl Builder<'_> {
         mount::set_attributes(directory.as_fd(), change).on_path("restrict", &step.destination)?;
         Ok(())
     }
+}
+
+/// Files of procfs that a mount may stand for, as lxcfs and its like do: they tell and control nothing.
+const PROC_TARGETS: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/net/dev",
+    "/proc/sys/kernel/ns_last_pid",
+];
+
+/// Refuses a mount that fakes procfs: programs, ours too, believe what stands there
+/// (CVE-2015-3630, CVE-2019-16884, CVE-2025-52881).
+///
+/// The target is asked, not its name: a link in the image may lead into /proc.
+fn protect_proc(tree: &OwnedFd, target: &OwnedFd, step: &MountStep) -> Outcome<()> {
+    let destination = &step.destination;
+    let is_proc = matches!(step.source, Source::Proc { .. }) || mount::is_procfs(tree);
+    if destination == Path::new("/proc") && !is_proc {
+        return Err(Failure::refused(
+            "cannot mount on `/proc`: only procfs itself may stand there, like `/proc` of the host",
+        ));
+    }
+    let allowed = PROC_TARGETS.iter().any(|path| destination == Path::new(path));
+    if mount::is_procfs(target) && !is_proc && !allowed {
+        return Err(Failure::refused(format!(
+            "cannot mount on `{}`: it lies inside /proc of the container",
+            destination.display()
+        )));
+    }
+    Ok(())
 }
 
 fn is_directory(fd: &OwnedFd, path: &Path) -> Outcome<bool> {

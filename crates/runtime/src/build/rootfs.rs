@@ -38,7 +38,11 @@ impl Builder<'_> {
             Rootfs::Overlay(overlay) => self.mount_overlay(overlay, &target)?,
         }
         // Open what is mounted now, not the directory below it.
-        let root = Dir::open(self.staging)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root =
+            rustix::fs::open(self.staging, flags, Mode::empty()).on_path("open the root at", self.staging)?;
+        // Messages name what is below as the container does.
+        let root = Dir::from_fd(root, Path::new("/"));
         if matches!(rootfs, Rootfs::Overlay(overlay) if overlay.upper.is_some()) {
             assert_writable(&root)?;
         }
