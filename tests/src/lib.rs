@@ -14,12 +14,14 @@ mod command;
 mod engine;
 mod leftovers;
 mod output;
+mod rootfs;
 mod terminal;
 
 pub use command::{Invocation, Running};
 pub use engine::Engine;
 pub use leftovers::Leftovers;
 pub use output::Output;
+pub use rootfs::{busybox, import, import_with};
 pub use terminal::Terminal;
 
 /// Returns how often a looped test goes round: a few times, or for long in `make soak`.

@@ -1,6 +1,7 @@
 //! All whole-program tests, one file an area. They need root and change nothing that outlives them.
 #![allow(clippy::disallowed_methods, reason = "tests may read files and run programs")]
 
+mod binds;
 mod harness;
 mod isolation;
 mod lost;
