@@ -1,4 +1,4 @@
-//! What is left when guardian and supervisor are killed, or when a container could not be made.
+//! What is left when guardian and supervisor are killed, and what is refused or shown before anything runs.
 
 use std::fs;
 
@@ -88,6 +88,38 @@ fn the_audit_sees_a_guardian_without_a_container() {
     engine.run(&["system", "audit"]).fails_with(1).stdout_has(&guardian.to_string());
     fs::rename(&kept, &status).expect("a file");
     engine.audit();
+}
+
+#[test]
+fn a_label_that_cannot_be_applied_is_refused_and_leaves_no_container() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    for label in ["apparmor=docker-default", "label=type:container_t"] {
+        engine
+            .run(&["run", "--security-opt", label, &image, "true"])
+            .fails_with(125)
+            .stderr_has("not supported yet");
+    }
+    assert_eq!(engine.containers(), Vec::<String>::new());
+    engine.run(&["run", "--rm", "--security-opt", "apparmor=unconfined", &image, "true"]).ok();
+}
+
+#[test]
+fn inspect_shows_what_was_loosened() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let plain = engine.run(&["create", &image, "true"]).ok().stdout.trim().to_owned();
+    let plain = engine.run(&["inspect", &plain]).ok();
+    assert!(plain.stdout.contains("/proc/keys") && plain.stdout.contains("\"PidsLimit\": 4096"), "{plain}");
+    let options = ["--device", "/dev/null:/dev/none:r", "--device-cgroup-rule", "c 10:* rwm"];
+    let security = ["--security-opt", "systempaths=unconfined", "--security-opt", "seccomp=unconfined"];
+    let loose = [&["create"][..], &options, &security, &[&image, "true"]].concat();
+    let loose = engine.run(&loose).ok().stdout.trim().to_owned();
+    let shown = engine.run(&["inspect", &loose]).ok();
+    for part in ["/dev/none", "c 10:* rwm", "systempaths=unconfined", "seccomp=unconfined"] {
+        assert!(shown.stdout.contains(part), "{part} in {shown}");
+    }
+    assert!(!shown.stdout.contains("/proc/keys"), "{shown}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::record::ContainerRecord;
 use crate::error::{Doing, Error, Result};
 use crate::image::ImageForRun;
 use crate::paths::Engine;
-use crate::request::{ContainerRequest, Entrypoint};
+use crate::request::{ContainerRequest, Entrypoint, Security};
 
 /// A new container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub(crate) fn create_from(
     image: &ImageForRun,
 ) -> Result<ContainerRecord> {
     super::spec::check_sources(&request.mounts)?;
+    check_labels(&request.security)?;
     let mut record = record_of(request, image)?;
     let durability = durability(request);
     let names = engine.open_names()?;
@@ -48,6 +49,24 @@ pub(crate) fn create_from(
         return Err(error);
     }
     Ok(record)
+}
+
+/// Refuses labels that nobody would apply: a confinement that was asked for is given, or told.
+fn check_labels(security: &Security) -> Result<()> {
+    let profile = security.apparmor.as_deref().filter(|profile| *profile != "unconfined");
+    if let Some(profile) = profile {
+        return Err(Error::unsupported(format!(
+            "AppArmor profile `{profile}`: AppArmor profiles are not supported yet"
+        ))
+        .hint("leave the option out, or say apparmor=unconfined"));
+    }
+    match security.labels.iter().find(|label| *label != "disable") {
+        Some(label) => {
+            Err(Error::unsupported(format!("label `{label}`: SELinux labels are not supported yet"))
+                .hint("leave the option out, or say label=disable"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A container that is removed at its end has nothing that a power cut could lose.

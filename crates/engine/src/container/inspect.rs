@@ -7,7 +7,7 @@ use super::find::{Container, Life, find};
 use super::spec;
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::{MountRequest, NetworkMode, UserMode};
+use crate::request::{DeviceRule, MountRequest, NetworkMode, Seccomp, Security, Unmask, UserMode};
 
 /// Returns the document of a container.
 pub fn inspect(engine: &Engine, word: &str) -> Result<Value> {
@@ -81,6 +81,7 @@ fn host_config(container: &Container) -> Value {
     let request = &container.record.request;
     let resources = &request.resources;
     let (quota, period) = resources.cpu.quota_and_period();
+    let (masked, read_only) = spec::protected_paths(&request.security);
     json!({
         "AutoRemove": request.auto_remove,
         "Privileged": request.security.privileged,
@@ -109,10 +110,42 @@ fn host_config(container: &Container) -> Value {
         "CpuPeriod": period.unwrap_or(0),
         "CpusetCpus": resources.cpu.cpuset_cpus.clone().unwrap_or_default(),
         "CpusetMems": resources.cpu.cpuset_mems.clone().unwrap_or_default(),
-        "PidsLimit": resources.pids.map(|limit| limit.as_i64()),
+        "PidsLimit": resources.pids.map_or(spec::PIDS_DEFAULT, |limit| limit.as_i64()),
+        "Devices": request.devices.iter().map(|device| json!({
+            "PathOnHost": device.host,
+            "PathInContainer": device.container,
+            "CgroupPermissions": device.access.to_string(),
+        })).collect::<Vec<_>>(),
+        "DeviceCgroupRules": resources.device_rules.iter().map(device_rule).collect::<Vec<_>>(),
+        "SecurityOpt": security_options(&request.security),
+        "MaskedPaths": masked,
+        "ReadonlyPaths": read_only,
         "ShmSize": request.shm_bytes.unwrap_or(64 << 20),
         "CgroupParent": request.cgroup_parent.clone().unwrap_or_default(),
     })
+}
+
+/// A rule as it is typed: `c 10:* rwm`.
+fn device_rule(rule: &DeviceRule) -> String {
+    let number = |number: Option<u32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
+    format!("{} {}:{} {}", rule.kind.as_str(), number(rule.major), number(rule.minor), rule.access)
+}
+
+/// What `--security-opt` asked for; the paths left open show in what is still masked.
+fn security_options(security: &Security) -> Vec<String> {
+    let seccomp = match &security.seccomp {
+        Seccomp::Default => None,
+        Seccomp::Builtin => Some("seccomp=builtin".to_owned()),
+        Seccomp::Unconfined => Some("seccomp=unconfined".to_owned()),
+        Seccomp::Profile { path, .. } => Some(format!("seccomp={}", path.display())),
+    };
+    let switches = [
+        (security.no_new_privileges, "no-new-privileges"),
+        (security.writable_cgroups, "writable-cgroups"),
+        (security.unmask == Unmask::All, "systempaths=unconfined"),
+    ];
+    let switches = switches.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned());
+    seccomp.into_iter().chain(switches).collect()
 }
 
 fn mounts(container: &Container) -> Vec<Value> {

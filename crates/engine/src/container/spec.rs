@@ -21,7 +21,8 @@ use super::start::running_container;
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::{CgroupMode, IpcMode, NetworkMode, PidMode, Seccomp, Security, UserMode, UtsMode};
-pub(crate) use defaults::capabilities;
+pub(crate) use defaults::{capabilities, protected_paths};
+pub(crate) use limits::PIDS_DEFAULT;
 pub(crate) use mounts::check_sources;
 
 /// What a specification depends on besides the record.
@@ -169,7 +170,7 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
     let devices = limits::devices(&request.devices)?;
     let all_devices = devices.iter().map(|(device, _)| device.clone()).chain(host_devices).collect();
     let resources = limits::resources(record, &devices)?;
-    let (masked_paths, readonly_paths) = defaults::protected_paths(&request.security);
+    let (masked_paths, readonly_paths) = protected_paths(&request.security);
     let linux = Linux {
         devices: all_devices,
         uid_mappings: map.clone(),
@@ -194,7 +195,7 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
     let parent = request.cgroup_parent.as_deref().unwrap_or("/coracle").trim_end_matches('/');
     let pids_limit = match request.resources.pids {
         Some(limit) => limit.as_i64(),
-        None => limits::PIDS_DEFAULT,
+        None => PIDS_DEFAULT,
     };
     Ok(Built {
         spec,

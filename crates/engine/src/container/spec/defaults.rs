@@ -64,7 +64,7 @@ pub(crate) fn capabilities(security: &Security) -> Vec<String> {
 }
 
 /// Returns masked and read-only paths.
-pub(super) fn protected_paths(security: &Security) -> (Vec<String>, Vec<String>) {
+pub(crate) fn protected_paths(security: &Security) -> (Vec<String>, Vec<String>) {
     if security.privileged || security.unmask == Unmask::All {
         return (security.mask.iter().map(|path| path.display().to_string()).collect(), Vec::new());
     }

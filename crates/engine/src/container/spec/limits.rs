@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::request::{self, DeviceMapping};
 
 /// Processes of a container unless asked otherwise: a fork bomb must not take the machine.
-pub(super) const PIDS_DEFAULT: i64 = 4096;
+pub(crate) const PIDS_DEFAULT: i64 = 4096;
 
 /// Returns all limits but that of processes.
 pub(super) fn resources(record: &ContainerRecord, devices: &[(Device, String)]) -> Result<Resources> {
