@@ -24,6 +24,16 @@ pub use output::Output;
 pub use rootfs::{busybox, import, import_with};
 pub use terminal::Terminal;
 
+/// Waits until something holds that gives no other sign, and fails when it does not come to be.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "it never came to be: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 /// Returns how often a looped test goes round: a few times, or for long in `make soak`.
 pub fn rounds(usual: usize, soak: usize) -> usize {
     if std::env::var_os("CORACLE_SOAK").is_some() { soak } else { usual }

@@ -4,5 +4,6 @@
 mod binds;
 mod harness;
 mod isolation;
+mod lifecycle;
 mod lost;
 mod run;

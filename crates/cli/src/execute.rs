@@ -202,7 +202,8 @@ fn start(engine: &Engine, request: &engine::request::StartRequest) -> Result<u8,
             Err(error) => {
                 let failure = failure(&error, 1);
                 output::stderr(&failure.render());
-                code = failure.code.max(1);
+                // As with Docker, only whoever attaches learns why by the code.
+                code = if request.attach { failure.code.max(1) } else { 1 };
             }
         }
     }

@@ -39,7 +39,7 @@ pub fn run(
             .map(|size| (size.height, size.width))
             .or(terminal.size)
             .filter(|_| request.container.tty),
-        stdin_once: !request.detach,
+        stdin_once: request.container.attach.stdin,
     };
     let started = to_be_started(engine, &record).and_then(|free| match free {
         Some((_, lock)) => launch(engine, &record, &options, lock, timing),

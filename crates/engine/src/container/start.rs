@@ -58,7 +58,7 @@ fn start_one(
     let options = StartOptions {
         attach,
         terminal_size: terminal.size.filter(|_| container.record.request.tty),
-        stdin_once: false,
+        stdin_once: container.record.request.attach.stdin,
     };
     // A container that has run before has the rests of that run.
     super::remove::clear_lost_run(engine, &container);

@@ -1,6 +1,7 @@
 //! `stop`: asks the process to end, then makes it.
 
 use std::os::fd::AsFd;
+use std::thread::ScopedJoinHandle;
 
 use super::find::{Container, find};
 use super::wait::until_gone;
@@ -8,9 +9,16 @@ use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::{Signal, StopRequest, Timeout};
 
-/// Stops each container; one that does not run is fine.
+/// Stops the containers, all at the same time; one that does not run is fine.
 pub fn stop(engine: &Engine, request: &StopRequest) -> Vec<(String, Result<()>)> {
-    request.containers.iter().map(|word| (word.clone(), stop_one(engine, request, word))).collect()
+    std::thread::scope(|scope| {
+        let mut under_way = Vec::new();
+        for word in &request.containers {
+            under_way.push((word, scope.spawn(move || stop_one(engine, request, word))));
+        }
+        let outcome = |stopping: ScopedJoinHandle<'_, Result<()>>| stopping.join().expect("does not panic");
+        under_way.into_iter().map(|(word, stopping)| (word.clone(), outcome(stopping))).collect()
+    })
 }
 
 fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
