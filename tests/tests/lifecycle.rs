@@ -105,10 +105,11 @@ fn stop_and_kill_send_what_they_are_told() {
     engine.run(&["logs", "box"]).ok().prints("ready\nusr1\nbye");
 
     engine.run(&["start", "box"]).ok();
+    eventually("it is ready again", || log().matches("ready").count() == 2);
     engine.run(&["kill", "box"]).ok();
     assert_eq!(state(&engine, "box", "ExitCode"), "137");
     engine.run(&["start", "box"]).ok();
-    eventually("it is ready again", || log().matches("ready").count() == 3);
+    eventually("it is ready once more", || log().matches("ready").count() == 3);
     engine.run(&["stop", "--signal", "KILL", "--timeout", "-1", "box"]).ok();
     assert_eq!(state(&engine, "box", "Status"), "exited");
 }
@@ -158,6 +159,42 @@ fn it_outlives_either_of_its_companions() {
         engine.run(&["inspect", "short"]).fails_with(1);
         engine.run(&["rm", "kept"]).ok();
         assert_eq!(engine.containers(), [""; 0], "{victim}");
+        engine.audit();
+    }
+}
+
+#[test]
+fn a_caller_stays_with_its_container_when_the_supervisor_is_killed() {
+    let (engine, image) = busybox();
+    let caller = engine.command(&["run", "--rm", "--name", "box", &image, "sh", "-c", TICKS]).spawn();
+    caller.wait_for("tick 3");
+    let later = engine.command(&["create", "--name", "later", &image, "sh", "-c", TICKS]).run().ok();
+    engine.run(&["start", later.text()]).ok();
+    let second = engine.command(&["start", "--attach", "later"]).spawn();
+    second.wait_for("tick");
+    for name in ["box", "later"] {
+        let before = state(&engine, name, "SupervisorPid");
+        kill(&engine, name, "SupervisorPid");
+        eventually("another supervisor", || state(&engine, name, "SupervisorPid") != before);
+        engine.run(&["stop", name]).ok();
+    }
+    // Who attached to what ran already stays as well.
+    for caller in [caller, second] {
+        caller.wait().fails_with(3).quiet().stdout_has("bye");
+    }
+}
+
+#[test]
+fn removing_and_starting_at_once_leaves_nothing() {
+    let (engine, image) = busybox();
+    for _ in 0..rounds(5, 300) {
+        engine.run(&["create", "--name", "box", &image, "sleep", "600"]).ok();
+        let start = engine.command(&["start", "box"]).spawn();
+        let remove = engine.command(&["rm", "--force", "box"]).spawn();
+        let start = start.wait();
+        assert!(start.code == 0 || start.stderr.contains("No such container"), "{start}");
+        remove.wait().ok();
+        assert_eq!(engine.containers(), [""; 0]);
         engine.audit();
     }
 }

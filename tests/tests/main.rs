@@ -7,3 +7,4 @@ mod isolation;
 mod lifecycle;
 mod lost;
 mod run;
+mod terminal;

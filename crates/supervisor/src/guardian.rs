@@ -41,15 +41,13 @@ pub fn main() -> i32 {
     else {
         return 1;
     };
-    // Held to our end, and by every supervisor to its own: nobody else starts this container meanwhile.
+    // Held by us and every supervisor until all is cleared away: nobody else starts this container meanwhile.
     let lock = process::take_inherited(LOCK_FD);
     let _ = process::close_from(LOCK_FD + 1);
-    let code = guard(&job, client).unwrap_or(1);
-    drop(lock);
-    code
+    guard(&job, client, lock.as_ref()).unwrap_or(1)
 }
 
-fn guard(job: &OwnedFd, client: OwnedFd) -> sys::Result<i32> {
+fn guard(job: &OwnedFd, client: OwnedFd, lock: Option<&OwnedFd>) -> sys::Result<i32> {
     let prepared = prepare(job);
     let (holdings, ends, exit_writer) = match prepared {
         Ok(parts) => parts,
@@ -68,7 +66,7 @@ fn guard(job: &OwnedFd, client: OwnedFd) -> sys::Result<i32> {
         let supervisor = process::clone(CloneOptions::default(), || {
             // Only the guardian may hold the writing end: its end of file tells of our death.
             let _ = process::close_one(writer);
-            let assignment = Assignment { job, guardian, holdings: &holdings };
+            let assignment = Assignment { job, guardian, holdings: &holdings, lock };
             supervise::main(assignment, start)
         })?;
         // The child has them now; the pipes must end when the container's processes do. (`start` was

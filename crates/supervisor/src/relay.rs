@@ -32,20 +32,19 @@ pub enum RelayEnd {
 }
 
 /// Relays until the container ends or the caller detaches. `on_signal` is called when the
-/// signal descriptor is readable, with the container's pid once it is known.
+/// signal descriptor is readable.
 pub fn relay(
     client: &mut Client,
     relay: &Relay<'_>,
-    mut on_signal: impl FnMut(&Client, Option<i32>),
+    mut on_signal: impl FnMut(&Client),
     mut on_warning: impl FnMut(&str),
 ) -> io::Result<RelayEnd> {
     let mut typed = Typed { stdin: relay.stdin, waiting: None };
-    let mut pid = None;
     let mut keys = DetachKeys { keys: relay.detach_keys, matched: 0 };
     loop {
         let ready = wait(client, &typed, relay.signals)?;
         if ready.signals {
-            on_signal(client, pid);
+            on_signal(client);
         }
         if ready.room {
             typed.pass_on(client);
@@ -55,7 +54,7 @@ pub fn relay(
         }
         if ready.client {
             match client.receive() {
-                Event::Started { pid: started } => pid = Some(started),
+                Event::Started { .. } => {}
                 Event::Warning(text) => on_warning(text),
                 Event::Output(Stream::Stdout, bytes) => write_all(relay.stdout, bytes)?,
                 Event::Output(Stream::Stderr, bytes) => write_all(relay.stderr, bytes)?,

@@ -25,6 +25,8 @@ pub(crate) struct Assignment<'a> {
     pub(crate) job: &'a OwnedFd,
     pub(crate) guardian: Pid,
     pub(crate) holdings: &'a Holdings,
+    /// Keeps others from starting or removing the container.
+    pub(crate) lock: Option<&'a OwnedFd>,
 }
 
 /// Everything that can wake the supervisor.
@@ -124,6 +126,10 @@ fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
         finish_never_started(&job, open_group(&job).as_ref(), "the supervisor was killed during the start");
         return 0;
     };
+    if status.state == State::Exited {
+        // Killed with nothing left but slow readers.
+        return 0;
+    }
     let Ok(pidfd) = process::open_pidfd(status.pid) else {
         return Supervisor::without_process(assignment, job, status);
     };
@@ -381,7 +387,8 @@ impl<'a> Supervisor<'a> {
         }
         let group = open_group(&job);
         let mut clients = Clients::default();
-        record_end(&job, status, group.as_ref(), ended.unwrap_or(ExitStatus::Code(255)), &mut clients, None);
+        let end = ended.unwrap_or(ExitStatus::Code(255));
+        record_end(assignment, &job, status, group.as_ref(), end, &mut clients);
         0
     }
 
@@ -394,8 +401,8 @@ impl<'a> Supervisor<'a> {
             let _ = group.kill(rustix::process::Signal::KILL);
         }
         self.outputs.drain(&mut self.clients, &self.epoll);
-        let listener = Some(&self.assignment.holdings.listener);
-        record_end(&self.job, self.status, self.group.as_ref(), status, &mut self.clients, listener);
+        let (assignment, group) = (self.assignment, self.group.as_ref());
+        record_end(assignment, &self.job, self.status, group, status, &mut self.clients);
         0
     }
 }
@@ -403,12 +410,12 @@ impl<'a> Supervisor<'a> {
 /// Writes the end down, gives everything back and tells the clients, in this order: who is told may
 /// rely on all of it.
 fn record_end(
+    assignment: &Assignment<'_>,
     job: &Job,
     mut status: Status,
     group: Option<&cgroup::Group>,
     end: ExitStatus,
     clients: &mut Clients,
-    listener: Option<&OwnedFd>,
 ) {
     status.state = State::Exited;
     status.finished = status::now();
@@ -428,8 +435,10 @@ fn record_end(
     }
     let _ = teardown::run(&job.teardown);
     // Nobody connects from here on; those in the queue are told too.
-    if let Some(listener) = listener {
-        clients.accept_last(listener);
+    clients.accept_last(&assignment.holdings.listener);
+    // It may be started again, though a slow reader of this run is still to be served.
+    if let Some(lock) = assignment.lock {
+        let _ = rustix::fs::flock(lock, rustix::fs::FlockOperation::Unlock);
     }
     clients.send_last(&Reply::Ended { code: status.exit_code });
 }

@@ -1,11 +1,14 @@
 //! Staying with a container: its streams, the caller's signals, its end.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 
+use supervisor::status::Status;
 use supervisor::{Attachment, Client, Event, FailureReport, Relay, RelayEnd, relay};
 
 use super::record::ContainerRecord;
 use crate::error::{Error, Result};
+use crate::paths::Engine;
 
 /// The caller's side, as the face found it.
 pub struct Terminal<'a> {
@@ -37,18 +40,22 @@ pub enum Outcome {
     Detached,
 }
 
-/// A connection to a container that is being started.
+/// A connection to a container that is being started, or runs.
 #[derive(Debug)]
 pub struct Attached<'a> {
     client: Client,
     name: String,
+    run_dir: PathBuf,
     terminal_wanted: bool,
     streams: Attachment,
     detach_keys: &'a [u8],
+    /// Its first process, once it is started.
+    pid: Option<i32>,
 }
 
 impl<'a> Attached<'a> {
     pub(crate) fn new(
+        engine: &Engine,
         client: Client,
         record: &ContainerRecord,
         streams: Attachment,
@@ -57,22 +64,40 @@ impl<'a> Attached<'a> {
         Self {
             client,
             name: record.name.clone(),
+            run_dir: engine.run_dir(&record.id),
             terminal_wanted: record.request.tty,
             streams,
             detach_keys: if record.request.tty { detach_keys } else { &[] },
+            pid: None,
         }
     }
 
-    /// Waits until the program runs.
-    pub(crate) fn until_started(mut self, terminal: &Terminal<'_>) -> Result<Outcome> {
+    /// Connects to a container that runs.
+    pub(crate) fn to_running(
+        engine: &Engine,
+        record: &ContainerRecord,
+        streams: Attachment,
+        detach_keys: &'a [u8],
+    ) -> Result<Self> {
+        let run_dir = engine.run_dir(&record.id);
+        let client = Client::connect(&run_dir)?;
+        client.attach(streams)?;
+        let pid = Status::load(&run_dir)?.map(|status| status.pid);
+        Ok(Self { pid, ..Self::new(engine, client, record, streams, detach_keys) })
+    }
+
+    /// Waits until the program runs. Nothing is typed to a container that may yet fail to start.
+    pub(crate) fn until_started(&mut self, terminal: &Terminal<'_>) -> Result<()> {
         loop {
             match self.client.receive() {
-                Event::Started { .. } => return Ok(Outcome::Detached),
-                Event::Ended { .. } => return Ok(Outcome::Detached),
+                Event::Started { pid } => {
+                    self.pid = Some(pid);
+                    return Ok(());
+                }
                 Event::Warning(text) => (terminal.warn)(text),
                 Event::Failed(report) => return Err(failed(&self.name, report)),
+                Event::Lost | Event::Ended { .. } => return Err(lost(&self.name)),
                 Event::Output(..) => {}
-                Event::Lost => return Err(lost(&self.name)),
             }
         }
     }
@@ -89,12 +114,20 @@ impl<'a> Attached<'a> {
             detach_keys: self.detach_keys,
             signals: terminal.signals,
         };
-        let on_signal = |client: &Client, pid: Option<i32>| {
+        let pid = self.pid;
+        let on_signal = |client: &Client| {
             for signal in (terminal.take_signals)() {
                 pass_signal(client, pid, signal, sig_proxy, terminal);
             }
         };
-        let end = relay(&mut self.client, &relay_streams, on_signal, |text| (terminal.warn)(text));
+        let end = loop {
+            let end = relay(&mut self.client, &relay_streams, on_signal, |text| (terminal.warn)(text));
+            match end {
+                // Its guardian has started another supervisor, which takes us over.
+                Ok(RelayEnd::Lost) if self.reconnect() => {}
+                end => break end,
+            }
+        };
         drop(raw);
         match end {
             Ok(RelayEnd::Ended(code)) => Ok(Outcome::Ended(code)),
@@ -106,6 +139,18 @@ impl<'a> Attached<'a> {
                 format!("cannot pass on the output of container `{}`", self.name),
             )
             .caused_by(error)),
+        }
+    }
+
+    /// Connects to the supervisor's successor. The guardian holds the socket, so there is no time at which
+    /// nobody listens; where it is gone too, so is the socket's other end.
+    fn reconnect(&mut self) -> bool {
+        match Client::connect(&self.run_dir) {
+            Ok(client) if client.attach(self.streams).is_ok() => {
+                self.client = client;
+                true
+            }
+            _ => false,
         }
     }
 }

@@ -7,6 +7,7 @@ use sys::Dir;
 
 use super::find::{Container, Life, find};
 use super::record::ContainerRecord;
+use super::start::to_be_started;
 use super::wait::until_gone;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
@@ -18,21 +19,31 @@ pub fn remove(engine: &Engine, request: &RemoveRequest) -> Vec<(String, Result<(
 }
 
 fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<()> {
-    let container = match find(engine, word) {
-        Err(error) if force && error.class() == oci::class::Class::NotFound => return Ok(()),
-        other => other?,
-    };
-    if container.is_running() {
-        if !force {
-            return Err(Error::conflict(format!("cannot remove container `{word}`: container is running"))
+    let outcome = find(engine, word).and_then(|container| remove_found(engine, container, word, force));
+    match outcome {
+        Err(error) if force && error.class() == oci::class::Class::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn remove_found(engine: &Engine, mut container: Container, word: &str, force: bool) -> Result<()> {
+    loop {
+        if container.is_running() {
+            if !force {
+                return Err(Error::conflict(format!(
+                    "cannot remove container `{word}`: container is running"
+                ))
                 .hint(format!("stop it first with `coracle stop {word}`, or use --force")));
+            }
+            kill_and_wait(&container)?;
         }
-        kill_and_wait(&container)?;
+        // Who is starting it now has it; it runs then, or has failed.
+        if let Some((container, _lock)) = to_be_started(engine, &container.record)? {
+            clear_lost_run(engine, &container);
+            return delete(engine, &container.record);
+        }
+        container = find(engine, &container.record.id)?;
     }
-    if let Some(container) = Container::load(engine, &container.record.id)? {
-        clear_lost_run(engine, &container);
-    }
-    delete(engine, &container.record)
 }
 
 /// Gives back what a run had that ended with nobody left to clear it away: ids and cgroup.

@@ -41,11 +41,11 @@ pub fn run(
             .filter(|_| request.container.tty),
         stdin_once: request.container.attach.stdin,
     };
-    let started = to_be_started(engine, &record).and_then(|free| match free {
+    let launched = to_be_started(engine, &record).and_then(|free| match free {
         Some((_, lock)) => launch(engine, &record, &options, lock, timing),
         None => Err(Error::conflict(format!("container `{}` was started by somebody else", record.name))),
     });
-    let client = match started {
+    let client = match launched {
         Ok(client) => client,
         Err(error) => {
             // As with Docker, a container that could not be started stays, unless `--rm` was said.
@@ -56,11 +56,12 @@ pub fn run(
         }
     };
     let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
-    let attached = Attached::new(client, &record, attach, keys);
-    let outcome = if request.detach {
-        attached.until_started(terminal)
-    } else {
-        attached.stay(terminal, request.sig_proxy)
+    let mut attached = Attached::new(engine, client, &record, attach, keys);
+    let started = attached.until_started(terminal);
+    let outcome = match started {
+        Ok(()) if request.detach => Ok(Outcome::Detached),
+        Ok(()) => attached.stay(terminal, request.sig_proxy),
+        Err(error) => Err(error),
     };
     timing.mark("container");
     let outcome = outcome.inspect_err(|_| clear_away(engine, &record))?;

@@ -50,11 +50,17 @@ fn start_one(
     word: &str,
     terminal: &Terminal<'_>,
 ) -> Result<Outcome> {
-    let container = find(engine, word)?;
-    let Some((container, lock)) = to_be_started(engine, &container.record)? else {
-        return Ok(Outcome::Detached);
-    };
+    let found = find(engine, word)?;
     let attach = Attachment { stdin: request.interactive, stdout: request.attach, stderr: request.attach };
+    let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
+    let Some((container, lock)) = to_be_started(engine, &found.record)? else {
+        return match attach.any() {
+            true => {
+                Attached::to_running(engine, &found.record, attach, keys)?.stay(terminal, request.sig_proxy)
+            }
+            false => Ok(Outcome::Detached),
+        };
+    };
     let options = StartOptions {
         attach,
         terminal_size: terminal.size.filter(|_| container.record.request.tty),
@@ -65,34 +71,43 @@ fn start_one(
     let _ = rustix::fs::unlink(container.run_dir.join("status"));
     let mut timing = Timing::new(false);
     let client = launch(engine, &container.record, &options, lock, &mut timing)?;
-    let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
-    let attached = Attached::new(client, &container.record, attach, keys);
-    if attach.any() { attached.stay(terminal, request.sig_proxy) } else { attached.until_started(terminal) }
+    let mut attached = Attached::new(engine, client, &container.record, attach, keys);
+    attached.until_started(terminal)?;
+    if attach.any() { attached.stay(terminal, request.sig_proxy) } else { Ok(Outcome::Detached) }
 }
 
-/// Waits until nobody else starts this container or clears its last run away, and keeps it so;
+/// Waits until nobody else starts or removes this container or clears its last run away, and keeps it so;
 /// `None` when it runs.
 ///
 /// Two starts at once would share the ids, the writable layer and the socket, and the one that fails
 /// would clear away what the other has.
 pub(crate) fn to_be_started(engine: &Engine, record: &ContainerRecord) -> Result<Option<(Container, Lock)>> {
     let deadline = Instant::now() + Duration::from_secs(20);
+    let run_dir = engine.run_dir(&record.id);
+    let gone = || Error::not_found(format!("No such container: {}", record.name));
     loop {
-        let container = Container::load(engine, &record.id)?
-            .ok_or_else(|| Error::not_found(format!("No such container: {}", record.name)))?;
+        let container = Container::load(engine, &record.id)?.ok_or_else(gone)?;
         if container.is_running() {
             return Ok(None);
         }
-        make_run_dir(&container.run_dir)?;
-        if let Some(lock) = Lock::try_exclusive(Dir::open(&container.run_dir)?, supervisor::LOCK)? {
+        make_run_dir(&run_dir)?;
+        let directory = match Dir::open(&run_dir) {
+            // The teardown of a run that has just ended.
+            Err(error) if error.is_not_found() => continue,
+            other => other?,
+        };
+        if let Some(lock) = Lock::try_exclusive(directory, supervisor::LOCK)? {
             // Whoever had it may have written since.
-            let container = Container::load(engine, &record.id)?
-                .ok_or_else(|| Error::not_found(format!("No such container: {}", record.name)))?;
+            let Some(container) = Container::load(engine, &record.id)? else {
+                // Removed meanwhile: the directory is ours alone.
+                let _ = super::remove::remove_tree(&run_dir);
+                return Err(gone());
+            };
             return Ok((!container.is_running()).then_some((container, lock)));
         }
         if Instant::now() > deadline {
             return Err(Error::conflict(format!(
-                "cannot start container `{}`: its supervisor is busy",
+                "cannot take hold of container `{}`: its supervisor is busy",
                 record.name
             ))
             .hint("look at it with `coracle ps -a`, and try again"));
