@@ -89,6 +89,19 @@ fn start_attached_gives_output_and_exit_code() {
 }
 
 #[test]
+fn an_end_is_told_as_it_was_while_it_is_written_down() {
+    let (engine, image) = busybox();
+    engine.run(&["create", "--name", "short", &image, "sh", "-c", "exit 5"]).ok();
+    for _ in 0..rounds(15, 1000) {
+        engine.run(&["start", "short"]).ok();
+        // Neither answer may be that of a container nobody saw the end of.
+        let code = engine.run(&["ps", "-a", "--format", "{{.Status}}"]).ok();
+        assert!(code.stdout.starts_with("Up") || code.stdout.starts_with("Exited (5)"), "{code}");
+        engine.run(&["wait", "short"]).ok().prints("5");
+    }
+}
+
+#[test]
 fn stop_and_kill_send_what_they_are_told() {
     let (engine, image) = busybox();
     let script =

@@ -1,6 +1,7 @@
 //! Finds containers by name, id or unique beginning of an id.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use supervisor::status::{State, Status};
 use sys::Dir;
@@ -15,6 +16,8 @@ pub(crate) struct Container {
     pub(crate) record: ContainerRecord,
     pub(crate) status: Option<Status>,
     pub(crate) run_dir: PathBuf,
+    /// Whether its first process was alive when the status was read: the two are of one moment.
+    alive: bool,
 }
 
 impl Container {
@@ -31,23 +34,26 @@ impl Container {
             Err(error) => return Err(error.into()),
         };
         let run_dir = engine.run_dir(id);
-        let mut status = Status::load(&run_dir)?;
+        let (mut status, alive) = match Status::load(&run_dir)? {
+            Some(seen) => settled(&run_dir, seen)?,
+            None => (None, false),
+        };
         if status.is_none() {
             status = last_end(&directory);
         }
-        Ok(Some(Self { record, status, run_dir }))
+        Ok(Some(Self { record, status, run_dir, alive }))
     }
 
-    /// Whether its first process is alive.
+    /// Whether its first process was alive when it was looked at.
     pub(crate) fn is_running(&self) -> bool {
-        self.status.as_ref().is_some_and(Status::is_alive)
+        self.alive
     }
 
     /// The state in Docker's words.
     pub(crate) fn state(&self) -> Life {
         match &self.status {
             None => Life::Created,
-            Some(status) if status.is_alive() => Life::Running,
+            Some(_) if self.alive => Life::Running,
             // Its process is gone and nobody wrote down how it ended: a crash of the machine.
             Some(status) if status.state == State::Running => Life::Lost,
             Some(status) if status.state == State::Exited => Life::Exited,
@@ -66,7 +72,7 @@ impl Container {
     /// Its running status, or an error that names the state it is in.
     pub(crate) fn running(&self) -> Result<&Status> {
         match &self.status {
-            Some(status) if status.is_alive() => Ok(status),
+            Some(status) if self.alive => Ok(status),
             _ => Err(Error::conflict(format!(
                 "container `{}` is not running (it is {})",
                 self.record.name,
@@ -93,6 +99,35 @@ impl Life {
             Self::Running => "running",
             Self::Exited | Self::Lost => "exited",
         }
+    }
+}
+
+/// How long to wait for an end to be written down; it takes a few milliseconds.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// Waits, where the process has just ended, until its supervisor has written down how. An end that nobody will write
+/// down is told by the lock, which nobody holds then. Returns the status and whether the process is alive.
+fn settled(run_dir: &Path, mut status: Status) -> Result<(Option<Status>, bool)> {
+    let deadline = Instant::now() + SETTLING;
+    loop {
+        if status.state != State::Running {
+            return Ok((Some(status), false));
+        }
+        if status.is_alive() {
+            return Ok((Some(status), true));
+        }
+        let held = match Dir::open(run_dir) {
+            Ok(directory) => store::Lock::is_held(&directory, supervisor::LOCK)?,
+            Err(error) if error.is_not_found() => return Ok((None, false)),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(later) = Status::load(run_dir)? else { return Ok((None, false)) };
+        let lost = !held && later.state == State::Running && !later.is_alive();
+        status = later;
+        if lost || Instant::now() > deadline {
+            return Ok((Some(status), false));
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
