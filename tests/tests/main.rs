@@ -3,6 +3,7 @@
 
 mod binds;
 mod harness;
+mod images;
 mod isolation;
 mod lifecycle;
 mod lost;

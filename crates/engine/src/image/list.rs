@@ -2,7 +2,7 @@
 
 use image::{ImageRecord, Images};
 use oci::reference::Reference;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::paths::Engine;
@@ -78,9 +78,39 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
 pub fn inspect(engine: &Engine, word: &str) -> Result<Value> {
     let images: Images = super::open(engine)?;
     let document = images.inspect(word)?;
-    serde_json::to_value(document).map_err(|error| {
+    let mut document = serde_json::to_value(document).map_err(|error| {
         Error::new(oci::class::Class::Internal, format!("cannot show image `{word}`")).caused_by(error)
-    })
+    })?;
+    if let Some(config) = document.get_mut("Config").and_then(Value::as_object_mut) {
+        for (field, value) in unsaid() {
+            config.entry(field).or_insert(value);
+        }
+    }
+    Ok(document)
+}
+
+/// The fields that Docker shows of every configuration, also where the image says nothing: programs and templates
+/// read them without asking whether they are there.
+fn unsaid() -> [(&'static str, Value); 17] {
+    [
+        ("Hostname", json!("")),
+        ("Domainname", json!("")),
+        ("User", json!("")),
+        ("AttachStdin", json!(false)),
+        ("AttachStdout", json!(false)),
+        ("AttachStderr", json!(false)),
+        ("Tty", json!(false)),
+        ("OpenStdin", json!(false)),
+        ("StdinOnce", json!(false)),
+        ("Env", json!([])),
+        ("Cmd", Value::Null),
+        ("Image", json!("")),
+        ("Volumes", Value::Null),
+        ("WorkingDir", json!("")),
+        ("Entrypoint", Value::Null),
+        ("OnBuild", Value::Null),
+        ("Labels", Value::Null),
+    ]
 }
 
 /// Tells how an image came to be, the latest step first.

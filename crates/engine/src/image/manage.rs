@@ -1,10 +1,11 @@
 //! `import`, `load`, `tag`, `rmi`.
 
 use std::io::Read;
+use std::path::Path;
 
 use image::{Change, Force, ImageUse, Import, Removal};
 
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::{ImportRequest, LoadRequest, RemoveImagesRequest, TagRequest};
 
@@ -23,9 +24,10 @@ pub fn import(engine: &Engine, request: &ImportRequest, stdin: impl Read + Send)
         platform: request.platform.as_ref().map(platform),
     };
     let (id, _) = match &request.source {
-        Some(path) => images.import(open_source(path)?, &import)?,
-        None => images.import(stdin, &import)?,
-    };
+        Some(path) => images.import(open_source(path)?, &import),
+        None => images.import(stdin, &import),
+    }
+    .doing(|| format!("cannot import {}", source_name(request.source.as_deref())))?;
     Ok(id.to_string())
 }
 
@@ -34,9 +36,10 @@ pub fn load(engine: &Engine, request: &LoadRequest, stdin: impl Read + Send) -> 
     let images = super::open(engine)?;
     let wanted = request.platform.as_ref().map(platform);
     let loaded = match &request.input {
-        Some(path) => images.load(open_source(path)?, wanted.as_ref())?,
-        None => images.load(stdin, wanted.as_ref())?,
-    };
+        Some(path) => images.load(open_source(path)?, wanted.as_ref()),
+        None => images.load(stdin, wanted.as_ref()),
+    }
+    .doing(|| format!("cannot load {}", source_name(request.input.as_deref())))?;
     let mut lines = Vec::new();
     for image in loaded {
         if image.references.is_empty() {
@@ -72,7 +75,15 @@ fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<Vec<String>> {
         })
         .collect::<Vec<_>>();
     let force = if force { Force::Yes } else { Force::No };
-    let removals = super::open(engine)?.remove_image(word, force, &uses)?;
+    let removals = super::open(engine)?.remove_image(word, force, &uses).map_err(|error| {
+        let error = Error::from(error);
+        match error.class() {
+            oci::class::Class::Conflict => {
+                error.hint("remove the containers that use it, or all but one of its names, or use --force")
+            }
+            _ => error,
+        }
+    })?;
     Ok(removals
         .into_iter()
         .map(|removal| match removal {
@@ -83,7 +94,11 @@ fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<Vec<String>> {
         .collect())
 }
 
-fn open_source(path: &std::path::Path) -> Result<std::fs::File> {
+fn source_name(path: Option<&Path>) -> String {
+    path.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()))
+}
+
+fn open_source(path: &Path) -> Result<std::fs::File> {
     std::fs::File::open(path).map_err(|error| {
         Error::new(oci::class::Class::of_os_error(&error), format!("cannot open `{}`", path.display()))
             .caused_by(error)
