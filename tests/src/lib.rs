@@ -21,7 +21,7 @@ pub use command::{Invocation, Running};
 pub use engine::Engine;
 pub use leftovers::Leftovers;
 pub use output::Output;
-pub use rootfs::{busybox, import, import_with};
+pub use rootfs::{busybox, import, import_sparse, import_with};
 pub use terminal::Terminal;
 
 /// Waits until something holds that gives no other sign, and fails when it does not come to be.

@@ -28,3 +28,13 @@ pub fn import_with(engine: &Engine, tree: &Path, reference: &str, changes: &[&st
     let changes: Vec<&str> = changes.iter().flat_map(|change| ["--change", change]).collect();
     engine.run(&[&["import"], changes.as_slice(), &[archive, reference]].concat()).ok();
 }
+
+/// Imports a directory whose files may have holes that are larger than the machine.
+#[track_caller]
+pub fn import_sparse(engine: &Engine, tree: &Path, reference: &str) {
+    let archive = engine.base().join(format!("{reference}.tar"));
+    let archive = archive.to_str().unwrap();
+    let tar = ["--create", "--sparse", "--file", archive, "--directory", tree.to_str().unwrap(), "."];
+    Invocation::new("tar", &tar).run().ok();
+    engine.run(&["import", archive, reference]).ok();
+}

@@ -8,4 +8,5 @@ mod isolation;
 mod lifecycle;
 mod lost;
 mod run;
+mod security;
 mod terminal;

@@ -35,11 +35,16 @@ impl Accounts {
     /// Reads the files from the first of some directories that has each.
     pub(crate) fn read<'a>(roots: impl Iterator<Item = &'a Dir> + Clone) -> Self {
         let read = |path: &str| {
-            roots
-                .clone()
-                .find_map(|root| root.read_regular(Path::new(path), FILE_MAX).ok())
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .unwrap_or_default()
+            for root in roots.clone() {
+                match root.read_regular(Path::new(path), FILE_MAX) {
+                    Ok(bytes) => return String::from_utf8_lossy(&bytes).into_owned(),
+                    Err(error) if error.is_not_found() => {}
+                    // Covered by something else, or deleted (a whiteout is a device): what lies below
+                    // is not the container's any more.
+                    Err(_) => break,
+                }
+            }
+            String::new()
         };
         Self { passwd: read("/etc/passwd"), group: read("/etc/group") }
     }
@@ -84,7 +89,8 @@ impl Accounts {
     }
 
     fn user(&self, name: &str) -> Option<Passwd> {
-        let wanted = name.parse::<u32>().ok();
+        // `+1` parses as a number and is none (CVE-2026-30892).
+        let wanted = number(name).ok().flatten();
         let entries = || self.passwd.lines().filter_map(parse_passwd);
         // A name that is all digits is a number before it is a name.
         match wanted {

@@ -38,7 +38,7 @@ pub(crate) fn lease(engine: &Engine, owner: &str, highest: u32) -> Result<IdRang
         }
         let mut offset = 0;
         while offset < places {
-            let first = pool.start + (seed + offset) % places;
+            let first = pool.start + (seed % places + offset) % places;
             if first + slots > pool.end {
                 offset += pool.end - first;
                 continue;
@@ -55,7 +55,10 @@ pub(crate) fn lease(engine: &Engine, owner: &str, highest: u32) -> Result<IdRang
     }
     Err(Error::new(
         oci::class::Class::Unavailable,
-        format!("no free range of {} user ids is left", slots * LEASE_SIZE),
+        format!(
+            "no free range of {} user ids is left, which id {highest} of the image or user needs",
+            u64::from(slots) * u64::from(LEASE_SIZE)
+        ),
     )
     .hint("stop some containers, or use --userns=host"))
 }
