@@ -6,6 +6,7 @@ mod harness;
 mod images;
 mod isolation;
 mod lifecycle;
+mod limits;
 mod lost;
 mod run;
 mod security;

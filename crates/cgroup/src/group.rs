@@ -109,7 +109,7 @@ impl Group {
             None => "no cgroup hierarchy is mounted".to_owned(),
         };
         Some(Warning {
-            limit: format!("cgroup `{}`", self.path),
+            limit: format!("cgroup `{}` with all its limits", self.path),
             reason,
             remedy: "run as root with a writable /sys/fs/cgroup, or have a cgroup delegated to this user"
                 .to_owned(),

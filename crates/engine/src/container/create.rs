@@ -38,6 +38,7 @@ pub(crate) fn create_from(
 ) -> Result<ContainerRecord> {
     super::spec::check_sources(&request.mounts)?;
     check_labels(&request.security)?;
+    super::spec::check_cpus(&request.resources.cpu)?;
     let mut record = record_of(request, image)?;
     let durability = durability(request);
     let names = engine.open_names()?;

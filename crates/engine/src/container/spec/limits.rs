@@ -62,6 +62,29 @@ fn memory(request: &request::Memory) -> Option<Memory> {
     (memory != Memory::default()).then_some(memory)
 }
 
+/// Refuses more processors than there are: it would be no limit at all.
+pub(crate) fn check_cpus(request: &request::Cpu) -> Result<()> {
+    let Some(nano) = request.nano else { return Ok(()) };
+    let text = sys::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let online = count_list(text.trim());
+    if online == 0 || nano <= online * 1_000_000_000 {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "--cpus: the range is 0.01 to {online}.00, as there are only {online} CPUs available"
+    )))
+}
+
+/// Counts the numbers of a list like `0-3,7`; 0 where it is none.
+fn count_list(list: &str) -> u64 {
+    let count = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        Some((last + 1).saturating_sub(first))
+    };
+    list.split(',').map(|part| count(part).unwrap_or(0)).sum()
+}
+
 fn cpu(request: &request::Cpu) -> Option<Cpu> {
     let (quota, period) = request.quota_and_period();
     let cpu = Cpu {
@@ -144,4 +167,16 @@ pub(super) fn devices(mappings: &[DeviceMapping]) -> Result<Vec<(Device, String)
         }
     }
     Ok(devices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_of_a_list_are_counted() {
+        for (list, count) in [("0", 1), ("0-3", 4), ("0-3,7,9-10", 7), ("", 0), ("x", 0)] {
+            assert_eq!(count_list(list), count, "{list}");
+        }
+    }
 }
