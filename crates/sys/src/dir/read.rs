@@ -107,11 +107,12 @@ pub(super) fn each_entry<Fd: AsFd>(
             continue;
         }
         let kind = match entry.file_type() {
-            // Some file systems do not tell.
-            FileType::Unknown => {
-                let stat = statat(fd.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)?;
-                FileType::from_raw_mode(stat.st_mode)
-            }
+            // Some file systems do not tell; /proc does not of a process that has just ended.
+            FileType::Unknown => match statat(fd.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(errno),
+            },
             kind => kind,
         };
         visit(name, kind)?;
