@@ -11,3 +11,4 @@ mod lost;
 mod run;
 mod security;
 mod terminal;
+mod verbs;

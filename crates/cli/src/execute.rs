@@ -239,7 +239,7 @@ fn logs(engine: &Engine, request: &engine::request::LogsRequest) -> Result<u8, F
 
 fn inspect(engine: &Engine, request: &InspectRequest, format: &crate::Format) -> Result<u8, Failure> {
     let one = |word: &String| {
-        let container = || container::inspect(engine, word);
+        let container = || container::inspect(engine, word, request.size);
         let outcome = match request.kind {
             InspectKind::Container => container(),
             InspectKind::Image => image::inspect(engine, word),

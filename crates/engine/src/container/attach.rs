@@ -171,15 +171,17 @@ fn pass_signal(client: &Client, pid: Option<i32>, signal: i32, sig_proxy: bool, 
 }
 
 fn failed(name: &str, report: FailureReport) -> Error {
-    let mut error =
-        Error::new(oci::class::Class::Invalid, format!("cannot start container `{name}`: {}", report.text))
-            .exit_code(report.code);
-    if report.code == 127 {
-        error = error.hint("check the program's name and the image's PATH");
-    } else if report.code == 126 {
-        error = error.hint("check that the program is an executable file for this machine");
+    let text = format!("cannot start container `{name}`: {}", report.text);
+    with_hint(Error::new(oci::class::Class::Invalid, text).exit_code(report.code))
+}
+
+/// Says what to do about a program that is not there or cannot be run, as the exit code tells.
+pub(crate) fn with_hint(error: Error) -> Error {
+    match error.code() {
+        Some(127) => error.hint("check the program's name and the image's PATH"),
+        Some(126) => error.hint("check that the program is an executable file for this machine"),
+        _ => error,
     }
-    error
 }
 
 fn lost(name: &str) -> Error {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use sys::Context;
 
-use super::attach::Terminal;
+use super::attach::{Terminal, with_hint};
 use super::feed::Feed;
 use super::find::find;
 use super::identity::Accounts;
@@ -56,7 +56,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
             stdio: [null.as_fd(); 3],
             terminal: Some(console.terminal.as_fd()),
         };
-        let executed = runtime::exec(&target, &input).doing(what)?;
+        let executed = runtime::exec(&target, &input).doing(what).map_err(with_hint)?;
         drop(console.terminal);
         if request.detach {
             return Ok(ExecOutcome::Detached);
@@ -70,7 +70,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         stdio: [pipes.inside[0].as_fd(), pipes.inside[1].as_fd(), pipes.inside[2].as_fd()],
         terminal: None,
     };
-    let executed = runtime::exec(&target, &input).doing(what)?;
+    let executed = runtime::exec(&target, &input).doing(what).map_err(with_hint)?;
     if request.detach {
         return Ok(ExecOutcome::Detached);
     }

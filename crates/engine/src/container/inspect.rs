@@ -1,25 +1,40 @@
 //! `inspect`: everything about a container, with Docker's field names.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use supervisor::log::format_time;
 
 use super::find::{Container, Life, find};
+use super::record::ContainerRecord;
 use super::spec;
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::{DeviceRule, MountRequest, NetworkMode, Seccomp, Security, Unmask, UserMode};
+use crate::request::{
+    Capability, ContainerRequest, DeviceRule, Entrypoint, LogDriver, MountRequest, NetworkMode, Seccomp,
+    Security, Timeout, Unmask, UserMode,
+};
 
-/// Returns the document of a container.
-pub fn inspect(engine: &Engine, word: &str) -> Result<Value> {
+/// Returns the document of a container; with `size`, what it takes on disk too.
+pub fn inspect(engine: &Engine, word: &str, size: bool) -> Result<Value> {
     let container = find(engine, word)?;
+    let mut document = document(engine, &container);
+    if size && let Some(size) = super::list::size(engine, &container.record.id)? {
+        document["SizeRw"] = json!(size.writable);
+        document["SizeRootFs"] = json!(size.total);
+    }
+    Ok(document)
+}
+
+fn document(engine: &Engine, container: &Container) -> Value {
     let record = &container.record;
     let request = &record.request;
-    Ok(json!({
+    let (entrypoint, command) = program(engine, record);
+    let set = |names: &[String]| names.iter().map(|name| (name.clone(), json!({}))).collect::<Map<_, _>>();
+    json!({
         "Id": record.id,
         "Created": format_time(record.created),
         "Path": record.args.first(),
         "Args": record.args.get(1..).unwrap_or_default(),
-        "State": state(&container),
+        "State": state(container),
         "Image": record.image_id,
         "ResolvConfPath": engine.container_dir(&record.id).join("resolv.conf"),
         "HostnamePath": engine.container_dir(&record.id).join("hostname"),
@@ -29,8 +44,8 @@ pub fn inspect(engine: &Engine, word: &str) -> Result<Value> {
         "RestartCount": 0,
         "Driver": "overlay",
         "Platform": "linux",
-        "HostConfig": host_config(&container),
-        "Mounts": mounts(&container),
+        "HostConfig": host_config(container),
+        "Mounts": mounts(container),
         "Config": {
             "Hostname": record.hostname,
             "Domainname": request.domainname.clone().unwrap_or_default(),
@@ -41,15 +56,52 @@ pub fn inspect(engine: &Engine, word: &str) -> Result<Value> {
             "Tty": request.tty,
             "OpenStdin": request.interactive,
             "Env": record.env,
-            "Cmd": request.command,
+            "Cmd": command,
+            "Entrypoint": entrypoint,
+            "ExposedPorts": set(&record.exposed_ports),
+            "Volumes": set(&record.volumes),
+            "OnBuild": Value::Null,
+            "StdinOnce": request.interactive && request.attach.stdin,
+            "StopTimeout": request.stop_timeout.map(|timeout| match timeout {
+                Timeout::Never => -1,
+                Timeout::After(time) => time.as_secs().cast_signed(),
+            }),
             "Image": request.image,
             "WorkingDir": record.workdir,
             "Labels": record.labels,
-            "StopSignal": record.stop_signal,
+            "StopSignal": request.stop_signal.map(|signal| signal.to_string()).or_else(|| record.stop_signal.clone()).unwrap_or_default(),
         },
-        "NetworkSettings": { "Networks": {} },
-        "Isolation": isolation(&container),
-    }))
+        "NetworkSettings": {
+            "Bridge": "", "SandboxKey": "", "Ports": {}, "IPAddress": "", "IPPrefixLen": 0, "Gateway": "",
+            "GlobalIPv6Address": "", "MacAddress": "", "Networks": {},
+        },
+        "Isolation": isolation(container),
+    })
+}
+
+/// Entry point and command as Docker shows them: what was asked for, else the image's.
+fn program(engine: &Engine, record: &ContainerRecord) -> (Option<Vec<String>>, Option<Vec<String>>) {
+    let request = &record.request;
+    let command = Some(request.command.clone()).filter(|command| !command.is_empty());
+    match &request.entrypoint {
+        Entrypoint::Program(program) => (Some(vec![program.clone()]), command),
+        Entrypoint::Cleared => (None, command),
+        Entrypoint::Image => {
+            let image = crate::image::open(engine).and_then(|images| Ok(images.resolve(&record.image_id)?));
+            // Gone by force: what the record has is all that is known.
+            let Ok(image) = image else { return (None, command) };
+            (image.config.entrypoint, command.or(image.config.cmd))
+        }
+    }
+}
+
+/// A network mode as it is typed.
+pub(crate) fn network_mode(mode: &NetworkMode) -> String {
+    match mode {
+        NetworkMode::Default | NetworkMode::None => "none".to_owned(),
+        NetworkMode::Host => "host".to_owned(),
+        NetworkMode::Container(name) => format!("container:{name}"),
+    }
 }
 
 fn state(container: &Container) -> Value {
@@ -87,14 +139,14 @@ fn host_config(container: &Container) -> Value {
         "Privileged": request.security.privileged,
         "ReadonlyRootfs": request.read_only,
         "Init": request.init,
-        "CapAdd": request.security.cap_add.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>(),
-        "CapDrop": request.security.cap_drop.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>(),
+        "CapAdd": capabilities(&request.security.cap_add),
+        "CapDrop": capabilities(&request.security.cap_drop),
         "EffectiveCapabilities": spec::capabilities(&request.security),
-        "NetworkMode": match &request.namespaces.network {
-            NetworkMode::Default | NetworkMode::None => "none".to_owned(),
-            NetworkMode::Host => "host".to_owned(),
-            NetworkMode::Container(name) => format!("container:{name}"),
-        },
+        "Binds": binds(request),
+        "LogConfig": { "Type": if request.log == LogDriver::Off { "none" } else { "local" }, "Config": {} },
+        "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
+        "PortBindings": {},
+        "NetworkMode": network_mode(&request.namespaces.network),
         "UsernsMode": match &request.namespaces.user {
             UserMode::Default => String::new(),
             UserMode::Auto => "auto".to_owned(),
@@ -123,6 +175,27 @@ fn host_config(container: &Container) -> Value {
         "ShmSize": request.shm_bytes.unwrap_or(64 << 20),
         "CgroupParent": request.cgroup_parent.clone().unwrap_or_default(),
     })
+}
+
+fn capabilities(list: &[Capability]) -> Vec<&str> {
+    list.iter()
+        .map(|capability| match capability {
+            Capability::All => "ALL",
+            Capability::Named(name) => name.as_str(),
+        })
+        .collect()
+}
+
+/// Binds as they are typed: `/source:/target:ro`.
+fn binds(request: &ContainerRequest) -> Vec<String> {
+    let bind = |mount: &MountRequest| match mount {
+        MountRequest::Bind(bind) => {
+            let mode = if bind.read_only { ":ro" } else { "" };
+            Some(format!("{}:{}{mode}", bind.source.display(), bind.target.display()))
+        }
+        MountRequest::Tmpfs(_) => None,
+    };
+    request.mounts.iter().filter_map(bind).collect()
 }
 
 /// A rule as it is typed: `c 10:* rwm`.

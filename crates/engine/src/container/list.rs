@@ -1,9 +1,11 @@
 //! `ps`: what containers there are. Takes no lock; a container that comes or goes meanwhile is shown or not.
 
+use image::Snapshots;
+
 use super::find::{Container, Life, all, find};
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::view::{ContainerRow, ContainerState};
+use crate::request::view::{ContainerRow, ContainerSize, ContainerState};
 use crate::request::{PsRequest, StateFilter};
 
 /// Lists containers, the newest first.
@@ -38,7 +40,26 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
     if let Some(last) = request.last {
         rows.truncate(last);
     }
+    if request.size {
+        for row in &mut rows {
+            row.size = size(engine, &row.id)?;
+        }
+    }
     Ok(rows)
+}
+
+/// Measures a container on disk; nothing where it has gone meanwhile.
+pub(crate) fn size(engine: &Engine, id: &str) -> Result<Option<ContainerSize>> {
+    let Some(container) = Container::load(engine, id)? else { return Ok(None) };
+    let images = crate::image::open(engine)?;
+    let writable = match images.usage(id) {
+        Ok(usage) => usage.size,
+        Err(error) if error.class() == oci::class::Class::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // An image that was removed by force is counted as nothing.
+    let image = images.resolve(&container.record.image_id).map_or(0, |image| image.size);
+    Ok(Some(ContainerSize { writable, total: writable + image }))
 }
 
 fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[String]) -> bool {
@@ -81,6 +102,7 @@ fn row(container: Container) -> ContainerRow {
         _ => ContainerState::Created,
     };
     let record = container.record;
+    let network = super::inspect::network_mode(&record.request.namespaces.network);
     ContainerRow {
         names: vec![record.name],
         image: record.request.image.clone(),
@@ -89,7 +111,7 @@ fn row(container: Container) -> ContainerRow {
         state,
         labels: record.labels,
         mounts: record.request.mounts.iter().map(|mount| mount.target().display().to_string()).collect(),
-        networks: Vec::new(),
+        networks: vec![network],
         ports: String::new(),
         size: None,
         id: record.id,

@@ -1,9 +1,9 @@
 //! `logs`: what a container has printed.
 
-use supervisor::log::{files, parse};
-use supervisor::{Attachment, Client, Event, Stream};
+use supervisor::Stream;
 
-use super::find::{Container, find};
+use super::find::find;
+use super::follow::{Growth, Lines, Reader};
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::{LogDriver, LogsRequest, Tail};
@@ -26,49 +26,32 @@ pub fn logs(engine: &Engine, request: &LogsRequest, mut show: impl FnMut(&LogLin
             request.container
         )));
     }
-    // Connected before the files are read, so that nothing falls between.
-    let follower = if request.follow && container.is_running() { follow(&container) } else { None };
-    let mut lines = read(engine, &container)?;
-    lines.retain(|line| in_time(line, request));
+    let path = engine.container_dir(&container.record.id).join("log");
+    // Watched before the files are read, so that nothing falls between.
+    let growth = (request.follow && container.is_running()).then(|| Growth::watch(&path, &container.run_dir));
+    let (mut reader, mut lines) = (Reader::new(path), Lines::default());
+    let mut old = Vec::new();
+    reader.read(|record| old.extend(lines.add(record)))?;
+    if growth.is_none() {
+        old.extend(lines.finish());
+    }
+    old.retain(|line| in_time(line, request));
     let skip = match request.tail {
         Tail::All => 0,
-        Tail::Lines(count) => lines.len().saturating_sub(count),
+        Tail::Lines(count) => old.len().saturating_sub(count),
     };
-    lines.iter().skip(skip).for_each(&mut show);
-    if let Some(client) = follower {
-        pass_on(client, show);
-    }
-    Ok(())
-}
-
-/// Reads all files, joining the parts of a line.
-fn read(engine: &Engine, container: &Container) -> Result<Vec<LogLine>> {
-    let mut lines: Vec<LogLine> = Vec::new();
-    let mut open: [Option<usize>; 2] = [None, None];
-    for path in files(&engine.container_dir(&container.record.id).join("log")) {
-        let bytes = sys::fs::read(&path)?;
-        for record in bytes.split(|byte| *byte == b'\n').filter_map(parse) {
-            let slot = usize::from(record.stream == Stream::Stderr);
-            let index = match open[slot] {
-                Some(index) => index,
-                None => {
-                    lines.push(LogLine {
-                        stream: record.stream,
-                        time: record.time.to_owned(),
-                        text: Vec::new(),
-                    });
-                    lines.len() - 1
-                }
-            };
-            lines[index].text.extend_from_slice(record.text);
-            open[slot] = Some(index);
-            if record.complete {
-                lines[index].text.push(b'\n');
-                open[slot] = None;
-            }
+    old.drain(skip..).for_each(|line| show(&line));
+    let Some(mut growth) = growth else { return Ok(()) };
+    loop {
+        let goes_on = growth.wait();
+        reader.read(|record| {
+            lines.add(record).filter(|line| in_time(line, request)).iter().for_each(&mut show);
+        })?;
+        if !goes_on {
+            lines.finish().filter(|line| in_time(line, request)).for_each(|line| show(&line));
+            return Ok(());
         }
     }
-    Ok(lines)
 }
 
 fn in_time(line: &LogLine, request: &LogsRequest) -> bool {
@@ -78,23 +61,4 @@ fn in_time(line: &LogLine, request: &LogsRequest) -> bool {
     let Ok(time) = line.time.parse::<jiff::Timestamp>() else { return true };
     let time = time.as_nanosecond();
     request.since.is_none_or(|since| time >= since) && request.until.is_none_or(|until| time <= until)
-}
-
-fn follow(container: &Container) -> Option<Client> {
-    let client = Client::connect(&container.run_dir).ok()?;
-    client.attach(Attachment { stdin: false, stdout: true, stderr: true }).ok()?;
-    Some(client)
-}
-
-fn pass_on(mut client: Client, mut show: impl FnMut(&LogLine)) {
-    loop {
-        match client.receive() {
-            Event::Output(stream, text) => {
-                let time = supervisor::log::format_time(supervisor::status::now());
-                show(&LogLine { stream, time, text: text.to_vec() });
-            }
-            Event::Ended { .. } | Event::Lost | Event::Failed(_) => return,
-            Event::Started { .. } | Event::Warning(_) => {}
-        }
-    }
 }

@@ -5,6 +5,7 @@ mod create;
 mod exec;
 mod feed;
 mod find;
+mod follow;
 mod id;
 mod identity;
 mod idrange;

@@ -11,7 +11,8 @@ pub fn version() -> VersionView {
     VersionView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         os: "linux".to_owned(),
-        architecture: std::env::consts::ARCH.to_owned(),
+        // In the words of images and of Docker: `amd64`, `arm64`.
+        architecture: oci::image::Platform::host().architecture,
         kernel: kernel.release().to_string_lossy().into_owned(),
         commit: option_env!("CORACLE_COMMIT").map(str::to_owned),
         runtime_spec: oci::runtime::SPEC_VERSION.to_owned(),
@@ -35,7 +36,7 @@ pub fn info(engine: &Engine) -> Result<InfoView> {
         security_options: vec!["seccomp".to_owned(), "userns".to_owned()],
         kernel: version.kernel,
         operating_system: operating_system(),
-        architecture: version.architecture,
+        architecture: std::env::consts::ARCH.to_owned(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         memory_bytes: memory_bytes(),
         name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
