@@ -68,7 +68,7 @@ fn ps_lists_filters_and_formats() {
 
     let labels = r#"table {{.Names}}\t{{.Label "role"}}\t{{upper .State}}"#;
     let rows = table(&engine.run(&["ps", "-a", "--format", labels, "-f", "label=role"]).ok());
-    assert_eq!(rows, [["NAMES", "ROLE", "STATE"], ["done", "b", "EXITED"], ["up", "a", "RUNNING"]]);
+    assert_eq!(rows, [["NAMES", "role", "STATE"], ["done", "b", "EXITED"], ["up", "a", "RUNNING"]]);
     let lines = engine.run(&["ps", "-a", "--format", "json"]).ok();
     let first: serde_json::Value = serde_json::from_str(lines.stdout.lines().next().unwrap()).unwrap();
     assert_eq!(
@@ -227,8 +227,8 @@ fn exec_runs_as_asked_in_what_runs() {
     let file = engine.base().join("env");
     fs::write(&file, "FROM=file\n").unwrap();
     exec(&["--env-file", file.to_str().unwrap()], &["sh", "-c", "echo $FROM"]).ok().prints("file");
-    exec(&["-u", "nix"], &["true"]).fails_with(1).error_names(&["unable to find user nix"]);
-    exec(&["-w", "/no/such/dir"], &["true"]).fails_with(125).error_names(&["/no/such/dir"]);
+    exec(&["-u", "nix"], &["true"]).fails_with(126).error_names(&["unable to find user nix"]);
+    exec(&["-w", "/no/such/dir"], &["true"]).fails_with(126).error_names(&["/no/such/dir"]);
     engine.command(&["exec", "-i", "box", "cat"]).stdin("typed").run().ok().prints("typed");
     exec(&[], &["cat"]).ok().prints("");
 

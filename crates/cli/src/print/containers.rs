@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(shown(r"{{.ID}}\t{{.Names}}").unwrap(), "aaaaaaaaaaaa\tfirst\nbbbbbbbbbbbb\tsecond\n");
         assert_eq!(
             shown(r#"table {{.Names}}\t{{.Label "a"}}\t{{upper .State}}"#).unwrap(),
-            "NAMES     A         STATE\nfirst     b         RUNNING\nsecond    b         EXITED\n"
+            "NAMES     a         STATE\nfirst     b         RUNNING\nsecond    b         EXITED\n"
         );
         let error = shown("{{.Name}}").unwrap_err();
         assert_eq!(error.to_string(), "template `{{.Name}}`: there is no field `Name`");

@@ -41,11 +41,11 @@ fn columns<'a>(
     Ok(table(&head.iter().map(String::as_str).collect::<Vec<_>>(), &rows))
 }
 
-/// The head of `.Label "org.example.some-name"` is `SOME NAME`.
+/// The head of `.Label "org.example.some-name"` is `some name`, as Docker's.
 fn head_of_call(_: &str, arguments: &[Value]) -> Option<Value> {
     let name = arguments.first()?.as_str()?;
     let last = name.rsplit('.').next().unwrap_or(name);
-    Some(last.replace(['-', '_'], " ").to_uppercase().into())
+    Some(last.replace(['-', '_'], " ").into())
 }
 
 /// For lists whose rows have no field that takes arguments.

@@ -36,7 +36,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         .open_process()
         .ok_or_else(|| Error::conflict(format!("container `{}` has just ended", request.container)))?;
     let ceiling = spec::ceiling(other_user_namespace(status.pid))?;
-    let (process, bounding) = process(&container.record, request, ceiling)?;
+    let (process, bounding) = process(&container.record, request, ceiling).map_err(not_run)?;
     let security = Security { privileged: request.privileged, ..container.record.request.security.clone() };
     let filter = spec::compiled(engine, &security, &bounding)?;
     let group = open_group(status.cgroup.as_deref());
@@ -56,7 +56,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
             stdio: [null.as_fd(); 3],
             terminal: Some(console.terminal.as_fd()),
         };
-        let executed = runtime::exec(&target, &input).doing(what).map_err(with_hint)?;
+        let executed = runtime::exec(&target, &input).doing(what).map_err(not_run)?;
         drop(console.terminal);
         if request.detach {
             return Ok(ExecOutcome::Detached);
@@ -70,7 +70,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         stdio: [pipes.inside[0].as_fd(), pipes.inside[1].as_fd(), pipes.inside[2].as_fd()],
         terminal: None,
     };
-    let executed = runtime::exec(&target, &input).doing(what).map_err(with_hint)?;
+    let executed = runtime::exec(&target, &input).doing(what).map_err(not_run)?;
     if request.detach {
         return Ok(ExecOutcome::Detached);
     }
@@ -122,6 +122,14 @@ fn process(record: &ContainerRecord, request: &ExecRequest, ceiling: u64) -> Res
         ..Process::default()
     };
     Ok((process, bounding))
+}
+
+/// Gives the exit code that Docker gives where the container is there and the program does not come to run.
+fn not_run(error: Error) -> Error {
+    match error.code() {
+        Some(126 | 127) => with_hint(error),
+        _ => error.exit_code(126),
+    }
 }
 
 /// Opens the cgroup of a container, if it has one.
