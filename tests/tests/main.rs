@@ -10,5 +10,6 @@ mod limits;
 mod lost;
 mod run;
 mod security;
+mod system;
 mod terminal;
 mod verbs;

@@ -86,6 +86,25 @@ impl Group {
         if group.members.is_empty() { Err(Error::NotFound { path: path.to_string() }) } else { Ok(group) }
     }
 
+    /// Opens a group that many share, made in the hierarchies that lack it; those that are not writable are left out.
+    ///
+    /// Unlike [`Group::create`] it never replaces a directory that is there, so that several may call it at once.
+    pub fn ensure(hierarchies: &Hierarchies, path: &CgroupPath) -> Result<Self> {
+        let mut group = Self::empty(hierarchies, path);
+        for (index, mount) in hierarchies.mounts().iter().enumerate() {
+            let below = mount.facts.resolve(path);
+            if let Err(Errno::NOENT) = accessat(&mount.fd, below.as_str(), Access::EXISTS, AtFlags::empty()) {
+                let made = make_parents(mount, &below).map(|()| mkdir(mount, &below));
+                if !matches!(made, Ok(Ok(()) | Err(Errno::EXIST))) {
+                    continue;
+                }
+            }
+            let dir = open(mount, &below).map_err(|error| Error::io("open", mount.show(&below), error))?;
+            group.members.push(Member { mount: index, below, dir });
+        }
+        if group.members.is_empty() { Err(Error::NotFound { path: path.to_string() }) } else { Ok(group) }
+    }
+
     fn empty(hierarchies: &Hierarchies, path: &CgroupPath) -> Self {
         let members = Vec::with_capacity(hierarchies.mounts().len());
         Self { hierarchies: hierarchies.clone(), path: path.clone(), members, missing: Vec::new() }

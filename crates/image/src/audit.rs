@@ -41,17 +41,16 @@ impl Audit {
 }
 
 impl Images {
-    /// Looks for orphans and damage; changes nothing. What a load that runs now has made is counted
-    /// too, unless nobody else is at work.
+    /// Looks for orphans and damage; changes nothing.
     pub fn audit(&self) -> Result<Audit> {
-        let _lease = self.lease()?;
+        let _alone = self.alone()?;
         self.look()
     }
 
     /// Removes what [`Images::audit`] finds, except what is broken: that is for the user to load again.
     pub fn collect(&self) -> Result<Audit> {
         let trash = self.workspace("collect")?;
-        let _alone = self.exclusive()?;
+        let _alone = self.alone()?;
         let audit = self.look()?;
         for layer in &audit.layers {
             self.discard(&layer_path(layer), &trash)?;
@@ -71,7 +70,9 @@ impl Images {
         Ok(audit)
     }
 
-    fn look(&self) -> Result<Audit> {
+    /// Looks as [`Images::audit`] does, for a caller that holds [`Images::alone`]: else what is being made now is
+    /// counted too.
+    pub fn look(&self) -> Result<Audit> {
         let mut audit = Audit { snapshots: self.list()?, ..Audit::default() };
         self.look_at_images(&mut audit)?;
         self.look_at_snapshots(&mut audit)?;

@@ -26,7 +26,7 @@ use crate::content::StagedBlob;
 use crate::layer::{Applied, apply};
 use crate::record::{ImageRecord, LayerRecord};
 use crate::resolve::record_name;
-use crate::root::{LayerLock, Workspace};
+use crate::root::{NamedLock, Workspace};
 use crate::snapshot::layer_path;
 use crate::{Error, Images, Result};
 
@@ -37,7 +37,7 @@ pub(crate) struct StagedLayer {
     /// Directory in the workspace that holds `fs/` and `layer.json`.
     pub(crate) name: String,
     /// Keeps others from making the same layer, where its id was known beforehand.
-    pub(crate) lock: Option<LayerLock>,
+    pub(crate) lock: Option<NamedLock>,
 }
 
 /// What becomes durable and visible together.
@@ -96,6 +96,11 @@ impl Images {
         new.workspace.dir.syncfs()?;
         // From here on nothing we rely on is collected, and nothing we rename is taken for an orphan.
         let _lease = self.lease()?;
+        let _one_at_a_time = self.lock_image(&new.record.id.digest().hex())?;
+        if let Some(record) = self.whole_image(&new.record.id)? {
+            // Somebody else was quicker.
+            return Ok(Ok(self.set_references(new.references, &record)?));
+        }
         let made = |chain_id: &ChainId| new.layers.iter().any(|layer| layer.record.chain_id == *chain_id);
         for layer in &new.record.layers {
             if !made(&layer.chain_id) && self.layer(&layer.chain_id)?.is_none() {
@@ -111,12 +116,39 @@ impl Images {
         }
         let dir = self.root.open_dir("images")?;
         write_record(&dir, &record_name(&new.record.id), &new.record, Durability::Synced)?;
+        Ok(Ok(self.set_references(new.references, &new.record)?))
+    }
+
+    /// Gives names to an image that is there and lacks nothing. It may have come in an archive of another form:
+    /// its manifest and blobs serve as well, and those of a second form would be nobody's.
+    pub(crate) fn name_if_whole(&self, id: &ImageId, references: &[Reference]) -> Result<Option<Moved>> {
+        let _lease = self.lease()?;
+        self.whole_image(id)?.map(|record| self.set_references(references, &record)).transpose()
+    }
+
+    fn set_references(&self, references: &[Reference], record: &ImageRecord) -> Result<Moved> {
         let mut moved = Moved::new();
-        for reference in new.references {
-            let before = self.set_reference(reference, &new.record)?;
+        for reference in references {
+            let before = self.set_reference(reference, record)?;
             moved.extend(before.map(|before| (reference.clone(), before)));
         }
-        Ok(Ok(moved))
+        Ok(moved)
+    }
+
+    /// Returns the record of an image that lacks nothing.
+    fn whole_image(&self, id: &ImageId) -> Result<Option<ImageRecord>> {
+        let Ok(record) = self.image(id) else { return Ok(None) };
+        for blob in record.layers.iter().map(|layer| &layer.blob).chain([&record.manifest, id.digest()]) {
+            if self.blob_size(blob)?.is_none() {
+                return Ok(None);
+            }
+        }
+        for layer in &record.layers {
+            if !matches!(self.layer(&layer.chain_id), Ok(Some(_))) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(record))
     }
 
     fn commit_layer(&self, workspace: &Workspace, layer: &StagedLayer) -> Result<()> {

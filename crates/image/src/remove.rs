@@ -47,7 +47,7 @@ impl Images {
     /// below a snapshot stay for as long as it is there. The caller must hold no [`crate::Lease`].
     pub fn remove_image(&self, text: &str, force: Force, uses: &[ImageUse]) -> Result<Vec<Removal>> {
         let trash = self.workspace("remove")?;
-        let _alone = self.exclusive()?;
+        let _alone = self.alone()?;
         let image = self.resolve(text)?;
         let references = self.references_of(&image.id)?;
         let mut removals = Vec::new();

@@ -72,18 +72,27 @@ impl Images {
         Ok(Lease { _lock: Lock::shared(&locks, GC_LOCK)? })
     }
 
-    /// Keeps everybody else from looking images up: for the moment of a removal.
-    pub(crate) fn exclusive(&self) -> Result<Lease> {
+    /// Keeps everybody else from looking images up, creating containers and committing images: for the moment of a
+    /// removal, or of a look at all that is there.
+    pub fn alone(&self) -> Result<Lease> {
         let locks = self.root.open_dir("locks")?;
         Ok(Lease { _lock: Lock::exclusive(&locks, GC_LOCK)? })
     }
 
     /// Takes the lock of a layer that is to be made.
-    pub(crate) fn lock_layer(&self, hex: &str) -> Result<LayerLock> {
+    pub(crate) fn lock_layer(&self, hex: &str) -> Result<NamedLock> {
+        self.lock(format!("layer-{hex}"))
+    }
+
+    /// Takes the lock of an image whose record is to be written.
+    pub(crate) fn lock_image(&self, hex: &str) -> Result<NamedLock> {
+        self.lock(format!("image-{hex}"))
+    }
+
+    fn lock(&self, name: String) -> Result<NamedLock> {
         let locks = self.root.open_dir("locks")?;
-        let name = format!("layer-{hex}");
         let lock = Lock::exclusive(&locks, &name)?;
-        Ok(LayerLock { lock: Some(lock), locks, name })
+        Ok(NamedLock { lock: Some(lock), locks, name })
     }
 
     /// Makes a directory of one's own in which blobs and layers are prepared.
@@ -130,15 +139,15 @@ impl Images {
     }
 }
 
-/// The lock of one layer; its file goes with it.
+/// The lock of one layer or image; its file goes with it.
 #[derive(Debug)]
-pub(crate) struct LayerLock {
+pub(crate) struct NamedLock {
     lock: Option<Lock>,
     locks: Dir,
     name: String,
 }
 
-impl Drop for LayerLock {
+impl Drop for NamedLock {
     fn drop(&mut self) {
         if let Some(lock) = self.lock.take() {
             // The lock itself ends in any case; a file that stays is taken again by the next user.

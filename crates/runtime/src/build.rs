@@ -149,9 +149,13 @@ impl<'a> Builder<'a> {
         if error.raw_os_error() != Some(libc::EPERM) {
             return Err(Failure {
                 errno: error.raw_os_error(),
-                ..Failure::refused(format!("cannot set resource limit {resource} to {soft}:{hard}"))
+                ..Failure::refused(format!(
+                    "cannot set the limit `{}` to {soft}:{hard}",
+                    crate::rlimit::name(resource)
+                ))
             });
         }
+        let name = crate::rlimit::name(resource);
         // Without CAP_SYS_RESOURCE the hard limit cannot rise: give what the machine allows and say so.
         let (_, ceiling) = process::rlimit(pid, resource).map_err(|e| Failure {
             errno: e.raw_os_error(),
@@ -159,7 +163,7 @@ impl<'a> Builder<'a> {
         })?;
         let _ = process::set_rlimit(pid, resource, soft.min(ceiling), hard.min(ceiling));
         self.warnings.push(format!(
-            "resource limit {resource} is {ceiling} and not {hard}: raising a hard limit needs CAP_SYS_RESOURCE"
+            "the limit `{name}` is {ceiling} and not {hard}: raising a hard limit needs CAP_SYS_RESOURCE"
         ));
         Ok(())
     }

@@ -12,6 +12,7 @@ mod init;
 mod options;
 mod plan;
 mod report;
+mod rlimit;
 mod scheduler;
 mod stdio;
 pub mod step;

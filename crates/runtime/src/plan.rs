@@ -201,8 +201,8 @@ fn build_steps(
         steps.push(BuildStep::RootReadOnly);
     }
     for limit in &process.rlimits {
-        let resource =
-            rlimit_number(&limit.kind).ok_or_else(|| invalid(format!("unknown rlimit `{}`", limit.kind)))?;
+        let resource = crate::rlimit::number(&limit.kind)
+            .ok_or_else(|| invalid(format!("unknown rlimit `{}`", limit.kind)))?;
         if limit.soft > limit.hard {
             return Err(invalid(format!("soft limit of `{}` exceeds its hard limit", limit.kind)));
         }
@@ -363,29 +363,6 @@ fn sysctl_step(key: &str, value: &str, linux: &Linux) -> Result<BuildStep> {
         return Err(invalid(format!("sysctl `{key}` is not in a separate namespace of the container")));
     }
     Ok(BuildStep::Sysctl { key: path, value: value.to_owned() })
-}
-
-fn rlimit_number(name: &str) -> Option<u32> {
-    const NAMES: [&str; 16] = [
-        "CPU",
-        "FSIZE",
-        "DATA",
-        "STACK",
-        "CORE",
-        "RSS",
-        "NPROC",
-        "NOFILE",
-        "MEMLOCK",
-        "AS",
-        "LOCKS",
-        "SIGPENDING",
-        "MSGQUEUE",
-        "NICE",
-        "RTPRIO",
-        "RTTIME",
-    ];
-    let short = name.strip_prefix("RLIMIT_")?;
-    NAMES.iter().position(|known| *known == short).map(|index| index as u32)
 }
 
 /// What init can do while the builder mounts.

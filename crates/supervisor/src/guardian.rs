@@ -14,6 +14,9 @@ use crate::launch::{CLIENT_FD, JOB_FD, LOCK_FD};
 use crate::protocol::{FailureReport, Reply};
 use crate::supervise::{self, Assignment};
 
+/// Guardians and supervisors of all containers; beside the containers' own groups.
+const ENGINE_GROUP: &str = "/coracle/engine";
+
 /// The descriptors a guardian keeps for every supervisor it starts.
 #[derive(Debug)]
 pub(crate) struct Holdings {
@@ -24,6 +27,8 @@ pub(crate) struct Holdings {
     pub(crate) listener: OwnedFd,
     /// The ends of all children, as (pid, wait status) pairs.
     pub(crate) exits: OwnedFd,
+    /// What was found out about the machine's cgroups, if it has any.
+    pub(crate) hierarchies: Option<cgroup::Hierarchies>,
 }
 
 /// The other ends, which only the first supervisor needs.
@@ -106,6 +111,10 @@ fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     process::become_subreaper()?;
     let job = read_job(job)?;
+    let hierarchies = job.cgroup.as_ref().and_then(|_| cgroup::Hierarchies::detect().ok());
+    if let Some(hierarchies) = &hierarchies {
+        leave_session(hierarchies);
+    }
     let listener = listen_at(&job.run_dir)?;
     let pipe = || pipe_with(PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into());
     let (exits, exit_writer) = pipe()?;
@@ -121,7 +130,8 @@ fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
             sys::terminal::set_window_size(console.pty.master.as_fd(), rows, columns)?;
         }
         let ends = ContainerEnds { stdin: null()?, stdout: null()?, stderr: null()?, stdin_writer: None };
-        let holdings = Holdings { stdout: None, stderr: None, console: Some(console), listener, exits };
+        let holdings =
+            Holdings { stdout: None, stderr: None, console: Some(console), listener, exits, hierarchies };
         return Ok((holdings, ends, exit_writer));
     }
     let (stdout, stdout_end) = pipe()?;
@@ -133,8 +143,18 @@ fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
         (null()?, None)
     };
     let ends = ContainerEnds { stdin, stdout: stdout_end, stderr: stderr_end, stdin_writer };
-    let holdings = Holdings { stdout: Some(stdout), stderr: Some(stderr), console: None, listener, exits };
+    let holdings =
+        Holdings { stdout: Some(stdout), stderr: Some(stderr), console: None, listener, exits, hierarchies };
     Ok((holdings, ends, exit_writer))
+}
+
+/// Moves this process, and so its supervisors, out of the caller's cgroup: the end of a login session or of
+/// a service ends what is in its group, and its limits are not meant for us. Where that is not possible we
+/// stay, and live as long as the caller's group does.
+fn leave_session(hierarchies: &cgroup::Hierarchies) {
+    let group =
+        cgroup::CgroupPath::parse(ENGINE_GROUP).and_then(|path| cgroup::Group::ensure(hierarchies, &path));
+    let _ = group.and_then(|group| group.attach_self());
 }
 
 /// Reads the job from its memory file, whatever was read of it before.

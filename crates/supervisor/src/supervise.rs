@@ -87,7 +87,7 @@ pub(crate) fn main(assignment: Assignment<'_>, first: Option<(ContainerEnds, Own
 
 fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client: OwnedFd) -> i32 {
     let mut clients = Clients::default();
-    let group = match create_group(&job) {
+    let group = match create_group(&job, assignment.holdings) {
         Ok(group) => group,
         Err(error) => return give_up(&job, None, &client, &error),
     };
@@ -123,7 +123,11 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
 fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
     let Ok(Some(mut status)) = Status::load(&job.run_dir) else {
         // Killed before anything ran: clear away what it had made.
-        finish_never_started(&job, open_group(&job).as_ref(), "the supervisor was killed during the start");
+        finish_never_started(
+            &job,
+            open_group(&job, assignment.holdings).as_ref(),
+            "the supervisor was killed during the start",
+        );
         return 0;
     };
     if status.state == State::Exited {
@@ -135,25 +139,28 @@ fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
     };
     status.supervisor = std::process::id() as Pid;
     let _ = status.save(&job.run_dir);
-    let group = open_group(&job);
+    let group = open_group(&job, assignment.holdings);
     let input = Input::new(assignment.holdings, None);
     Supervisor::new(assignment, job, status, group, pidfd, Clients::default(), input)
         .and_then(Supervisor::run)
         .unwrap_or(NOT_STARTED)
 }
 
-fn open_group(job: &Job) -> Option<cgroup::Group> {
+fn open_group(job: &Job, holdings: &Holdings) -> Option<cgroup::Group> {
     let path = cgroup::CgroupPath::parse(job.cgroup.as_ref()?).ok()?;
-    cgroup::Group::open(&cgroup::Hierarchies::detect().ok()?, &path).ok()
+    cgroup::Group::open(holdings.hierarchies.as_ref()?, &path).ok()
 }
 
 type GroupAndWarnings = (Option<cgroup::Group>, Vec<String>);
 
 /// Makes the container's cgroup with all limits but that of processes, which the builder would
 /// count against.
-fn create_group(job: &Job) -> Result<GroupAndWarnings, LimitError> {
+fn create_group(job: &Job, holdings: &Holdings) -> Result<GroupAndWarnings, LimitError> {
     let Some(path) = &job.cgroup else { return Ok((None, Vec::new())) };
-    let hierarchies = cgroup::Hierarchies::detect()?;
+    let hierarchies = match &holdings.hierarchies {
+        Some(known) => known.clone(),
+        None => cgroup::Hierarchies::detect()?,
+    };
     let group = cgroup::Group::create(&hierarchies, &cgroup::CgroupPath::parse(path)?)?;
     if let Some(warning) = group.unavailable() {
         return Ok((None, vec![warning.to_string()]));
@@ -385,7 +392,7 @@ impl<'a> Supervisor<'a> {
                 break;
             }
         }
-        let group = open_group(&job);
+        let group = open_group(&job, assignment.holdings);
         let mut clients = Clients::default();
         let end = ended.unwrap_or(ExitStatus::Code(255));
         record_end(assignment, &job, status, group.as_ref(), end, &mut clients);

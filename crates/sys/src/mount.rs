@@ -86,6 +86,11 @@ pub enum Parameter<'a> {
 pub fn create(kind: &str, parameters: &[Parameter<'_>], attributes: MountAttrFlags) -> Result<OwnedFd> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
         .context(|| format!("cannot use the file system `{kind}`"))?;
+    // What mount(8) and df(1) show as the device; without it they say `none`.
+    if !parameters.iter().any(|parameter| matches!(parameter, Parameter::Text("source", _))) {
+        fsconfig_set_string(&context, "source", kind)
+            .context(|| format!("cannot name the source of {kind}"))?;
+    }
     for parameter in parameters {
         let (name, answer) = match parameter {
             Parameter::Flag(name) => (name, fsconfig_set_flag(&context, *name)),

@@ -49,7 +49,8 @@ fn nobody_inside_gets_hold_of_the_engines_program() {
         for _ in 0..5 {
             assert_ne!(run(&["exec", name, "/evil"]).code, 0);
         }
-        run(&["exec", name, "touch", "/stop"]).ok();
+        // It may be killed with all others before it has ended: the container goes when the file comes.
+        let _ = run(&["exec", name, "touch", "/stop"]);
         run(&["wait", name]).ok();
         let seen = run(&["logs", name]).ok();
         assert!(!seen.stdout.contains("for writing") && !seen.stdout.contains("canary"), "{name}: {seen}");

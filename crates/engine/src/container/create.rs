@@ -37,8 +37,8 @@ pub(crate) fn create_from(
     image: &ImageForRun,
 ) -> Result<ContainerRecord> {
     super::spec::check_sources(&request.mounts)?;
+    super::spec::check_processors(&request.resources.cpu)?;
     check_labels(&request.security)?;
-    super::spec::check_cpus(&request.resources.cpu)?;
     let mut record = record_of(request, image)?;
     let durability = durability(request);
     let names = engine.open_names()?;

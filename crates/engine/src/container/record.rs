@@ -40,6 +40,12 @@ impl Record for ContainerRecord {
 }
 
 impl ContainerRecord {
+    /// The path of the container's cgroup, below `/coracle` unless asked otherwise.
+    pub(crate) fn cgroup(&self) -> String {
+        let parent = self.request.cgroup_parent.as_deref().unwrap_or("/coracle").trim_end_matches('/');
+        format!("{parent}/{}", self.id)
+    }
+
     /// The first twelve digits of the id.
     pub fn short_id(&self) -> &str {
         &self.id[..12]

@@ -29,6 +29,8 @@ pub fn run(
     let image = crate::image::for_run(engine, &request.container.image)?;
     timing.mark("resolve image");
     let record = create_from(engine, &request.container, &image)?;
+    // Its lease keeps images from being removed: the container's own snapshot does so from here on.
+    drop(image);
     timing.mark("create");
     let attach = attachment(request);
     let options = StartOptions {

@@ -22,7 +22,7 @@ use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::{CgroupMode, IpcMode, NetworkMode, PidMode, Seccomp, Security, UserMode, UtsMode};
 pub(crate) use defaults::{capabilities, protected_paths};
-pub(crate) use limits::{PIDS_DEFAULT, check_cpus};
+pub(crate) use limits::{PIDS_DEFAULT, check_processors};
 pub(crate) use mounts::check_sources;
 
 /// What a specification depends on besides the record.
@@ -192,14 +192,13 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
         linux: Some(linux),
         hooks: None,
     };
-    let parent = request.cgroup_parent.as_deref().unwrap_or("/coracle").trim_end_matches('/');
     let pids_limit = match request.resources.pids {
         Some(limit) => limit.as_i64(),
         None => PIDS_DEFAULT,
     };
     Ok(Built {
         spec,
-        cgroup: Some(format!("{parent}/{}", record.id)),
+        cgroup: Some(record.cgroup()),
         resources,
         pids_limit: (pids_limit > 0).then_some(pids_limit),
     })

@@ -1,8 +1,14 @@
 //! `system audit`: proves from kernel and disk that nothing is orphaned, and frees what is.
+//!
+//! A creation holds the store's lock (shared) until its record stands, a load while it commits; each look
+//! here holds it exclusively, so neither is taken for an orphan. Removals and ends need no lock: what
+//! they leave for a moment is gone when we look a second time.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use image::Images;
 use sys::Dir;
 
 use crate::container::{all_containers, lease_owner};
@@ -11,56 +17,130 @@ use crate::paths::Engine;
 use crate::request::AuditRequest;
 use crate::request::view::AuditRow;
 
+/// How long something that is on its way out may take.
+const MOMENT: Duration = Duration::from_millis(200);
+
 /// What the audit compares with.
 struct Known {
     /// Ids of all containers on disk.
     containers: BTreeSet<String>,
     running: BTreeSet<String>,
     names: BTreeSet<String>,
+    /// Cgroups of containers that do not run.
+    idle_groups: Vec<String>,
+}
+
+/// What belongs to nobody, and what frees it.
+struct Orphan {
+    kind: &'static str,
+    object: String,
+    reason: String,
+    remedy: Remedy,
+}
+
+enum Remedy {
+    /// Nothing that we may do: the user looks at it.
+    None,
+    Tree(PathBuf),
+    Name {
+        owner: String,
+    },
+    Lease {
+        owner: String,
+    },
+    Group,
+    /// The image store clears it away with all others of its kind.
+    Collect,
 }
 
 /// Lists everything that belongs to nobody; with `repair`, frees it.
 pub fn audit(engine: &Engine, request: AuditRequest) -> Result<Vec<AuditRow>> {
-    let containers = all_containers(engine)?;
-    let known = Known {
-        containers: containers.iter().map(|c| c.record.id.clone()).collect(),
-        running: containers.iter().filter(|c| c.is_running()).map(|c| c.record.id.clone()).collect(),
-        names: containers.iter().map(|c| c.record.name.clone()).collect(),
+    let mut orphans = look(engine)?;
+    if !orphans.is_empty() {
+        std::thread::sleep(MOMENT);
+        let still = look(engine)?;
+        orphans.retain(|orphan| still.iter().any(|o| o.kind == orphan.kind && o.object == orphan.object));
+    }
+    let collected = request.repair
+        && orphans.iter().any(|orphan| matches!(orphan.remedy, Remedy::Collect))
+        && crate::image::open(engine)?.collect().is_ok();
+    let row = |orphan: Orphan| {
+        let repaired = request.repair && (orphan.free(engine) || collected && orphan.is_collected());
+        AuditRow { kind: orphan.kind.to_owned(), object: orphan.object, reason: orphan.reason, repaired }
     };
-    let mut rows = Vec::new();
-    directories(engine, &known, request, &mut rows)?;
-    names(engine, &known, request, &mut rows)?;
-    leases(engine, &known, request, &mut rows)?;
-    groups(&known, request, &mut rows)?;
-    processes(engine, &known, &mut rows)?;
-    mounts(engine, &mut rows)?;
-    Ok(rows)
+    Ok(orphans.into_iter().map(row).collect())
 }
 
-fn orphan(kind: &str, object: impl Into<String>, reason: &str, repaired: bool) -> AuditRow {
-    AuditRow { kind: kind.to_owned(), object: object.into(), reason: reason.to_owned(), repaired }
+impl Orphan {
+    fn new(kind: &'static str, object: impl Into<String>, reason: &str, remedy: Remedy) -> Self {
+        Self { kind, object: object.into(), reason: reason.to_owned(), remedy }
+    }
+
+    fn is_collected(&self) -> bool {
+        matches!(self.remedy, Remedy::Collect)
+    }
+
+    fn free(&self, engine: &Engine) -> bool {
+        let release = |directory: Result<Dir>, owner: &str, durability| {
+            directory.is_ok_and(|dir| store::release(&dir, &self.object, owner, durability).is_ok())
+        };
+        match &self.remedy {
+            Remedy::None | Remedy::Collect => false,
+            Remedy::Tree(path) => crate::container::remove_tree(path).is_ok(),
+            Remedy::Name { owner } => release(engine.open_names(), owner, store::Durability::Synced),
+            Remedy::Lease { owner } => {
+                release(Dir::open(engine.ids()).map_err(Into::into), owner, store::Durability::Volatile)
+            }
+            Remedy::Group => {
+                let group = cgroup::Hierarchies::detect().and_then(|hierarchies| {
+                    cgroup::Group::open(&hierarchies, &cgroup::CgroupPath::parse(&self.object)?)
+                });
+                group.is_ok_and(|group| group.destroy().is_ok())
+            }
+        }
+    }
+}
+
+fn look(engine: &Engine) -> Result<Vec<Orphan>> {
+    let images = match sys::fs::exists(engine.root.join("oci-layout")) {
+        true => Some(crate::image::open(engine)?),
+        false => None,
+    };
+    let alone = images.as_ref().map(Images::alone).transpose()?;
+    let containers = all_containers(engine)?;
+    let running = containers.iter().filter(|c| c.is_running());
+    let known = Known {
+        containers: containers.iter().map(|c| c.record.id.clone()).collect(),
+        running: running.map(|c| c.record.id.clone()).collect(),
+        names: containers.iter().map(|c| c.record.name.clone()).collect(),
+        idle_groups: containers.iter().filter(|c| !c.is_running()).map(|c| c.record.cgroup()).collect(),
+    };
+    let mut orphans = Vec::new();
+    directories(engine, &known, &mut orphans)?;
+    names(engine, &known, &mut orphans)?;
+    leases(engine, &known, &mut orphans)?;
+    groups(&known, &mut orphans)?;
+    mounts(engine, &mut orphans)?;
+    if let Some(images) = &images {
+        store(images, &mut orphans)?;
+    }
+    // Last and without the lock: it waits for processes that are about to end.
+    drop(alone);
+    processes(engine, &known, &mut orphans)?;
+    Ok(orphans)
 }
 
 /// Directories of containers that are not there.
-fn directories(
-    engine: &Engine,
-    known: &Known,
-    request: AuditRequest,
-    rows: &mut Vec<AuditRow>,
-) -> Result<()> {
+fn directories(engine: &Engine, known: &Known, orphans: &mut Vec<Orphan>) -> Result<()> {
     let places = [
         (engine.containers(), "no record: its creation was interrupted"),
         (engine.root.join("snapshots"), "no container owns this writable layer"),
         (engine.run_root.join("containers"), "no container owns this run directory"),
     ];
     for (place, reason) in places {
-        for name in list(&place)? {
-            if known.containers.contains(&name) {
-                continue;
-            }
+        for name in list(&place)?.into_iter().filter(|name| !known.containers.contains(name)) {
             let path = place.join(&name);
-            let repaired = request.repair && crate::container::remove_tree(&path).is_ok();
-            rows.push(orphan("file", path.display().to_string(), reason, repaired));
+            orphans.push(Orphan::new("file", path.display().to_string(), reason, Remedy::Tree(path)));
         }
     }
     Ok(())
@@ -74,55 +154,57 @@ fn list(place: &Path) -> Result<Vec<String>> {
     Ok(directory.list(".")?.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect())
 }
 
-fn names(engine: &Engine, known: &Known, request: AuditRequest, rows: &mut Vec<AuditRow>) -> Result<()> {
-    let directory = engine.open_names()?;
-    for claim in store::claims(&directory)? {
-        if known.names.contains(&claim.name) && known.containers.contains(&claim.owner) {
-            continue;
+fn names(engine: &Engine, known: &Known, orphans: &mut Vec<Orphan>) -> Result<()> {
+    for claim in store::claims(engine.open_names()?)? {
+        if !known.names.contains(&claim.name) || !known.containers.contains(&claim.owner) {
+            let remedy = Remedy::Name { owner: claim.owner };
+            orphans.push(Orphan::new("name", claim.name, "no container bears this name", remedy));
         }
-        let repaired = request.repair
-            && store::release(&directory, &claim.name, &claim.owner, store::Durability::Synced).is_ok();
-        rows.push(orphan("file", format!("name {}", claim.name), "no container bears this name", repaired));
     }
     Ok(())
 }
 
-fn leases(engine: &Engine, known: &Known, request: AuditRequest, rows: &mut Vec<AuditRow>) -> Result<()> {
-    for claim in lease_owner(engine)? {
-        if known.running.contains(&claim.owner) {
-            continue;
-        }
-        let repaired = request.repair
-            && store::release(
-                Dir::open(engine.ids())?,
-                &claim.name,
-                &claim.owner,
-                store::Durability::Volatile,
-            )
-            .is_ok();
-        rows.push(orphan("id range", claim.name, "its container does not run", repaired));
+fn leases(engine: &Engine, known: &Known, orphans: &mut Vec<Orphan>) -> Result<()> {
+    for claim in lease_owner(engine)?.into_iter().filter(|claim| !known.running.contains(&claim.owner)) {
+        let remedy = Remedy::Lease { owner: claim.owner };
+        orphans.push(Orphan::new("id range", claim.name, "its container does not run", remedy));
     }
     Ok(())
 }
 
-/// Groups below our parent that have no running container. Only ids that this engine knows are judged:
-/// another engine with another root shares the parent.
-fn groups(known: &Known, request: AuditRequest, rows: &mut Vec<AuditRow>) -> Result<()> {
+/// Groups of containers that do not run, wherever their parent is. Only containers of this engine are
+/// judged: another engine with another root may share the parent.
+fn groups(known: &Known, orphans: &mut Vec<Orphan>) -> Result<()> {
     let Ok(hierarchies) = cgroup::Hierarchies::detect() else { return Ok(()) };
-    let parent = cgroup::CgroupPath::parse("/coracle")?;
-    for (name, _) in cgroup::Group::children(&hierarchies, &parent)? {
-        if !known.containers.contains(&name) || known.running.contains(&name) {
-            continue;
+    for path in &known.idle_groups {
+        if cgroup::Group::open(&hierarchies, &cgroup::CgroupPath::parse(path)?).is_ok() {
+            orphans.push(Orphan::new("cgroup", path, "its container does not run", Remedy::Group));
         }
-        let group = cgroup::Group::open(&hierarchies, &parent.join(&name)?);
-        let repaired = request.repair && group.is_ok_and(|group| group.destroy().is_ok());
-        rows.push(orphan("cgroup", format!("/coracle/{name}"), "its container does not run", repaired));
+    }
+    Ok(())
+}
+
+/// What no image and no container needs in the image store, and what is damaged there.
+fn store(images: &Images, orphans: &mut Vec<Orphan>) -> Result<()> {
+    let found = images.look()?;
+    let mut push = |kind, object: String, reason| {
+        orphans.push(Orphan::new(kind, object, reason, Remedy::Collect));
+    };
+    found.layers.iter().for_each(|layer| push("layer", layer.to_string(), "no image needs it"));
+    found.blobs.iter().for_each(|blob| push("blob", blob.to_string(), "no image names it"));
+    found.workspaces.into_iter().for_each(|name| {
+        push("file", format!("staging/{name}"), "who worked there is gone");
+    });
+    found.references.iter().for_each(|name| push("image name", name.to_string(), "its image is not there"));
+    found.strangers.into_iter().for_each(|name| push("file", name, "a record that was not finished"));
+    for text in found.broken {
+        orphans.push(Orphan::new("image", text, "damaged: remove the image and load it again", Remedy::None));
     }
     Ok(())
 }
 
 /// Guardians and supervisors of our run root whose container does not run.
-fn processes(engine: &Engine, known: &Known, rows: &mut Vec<AuditRow>) -> Result<()> {
+fn processes(engine: &Engine, known: &Known, orphans: &mut Vec<Orphan>) -> Result<()> {
     let ours = engine.run_root.join("containers");
     for pid in list(Path::new("/proc"))?.into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
         let Ok(cmdline) = sys::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
@@ -134,7 +216,8 @@ fn processes(engine: &Engine, known: &Known, rows: &mut Vec<AuditRow>) -> Result
         let place = PathBuf::from(String::from_utf8_lossy(place).into_owned());
         let id = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if place.starts_with(&ours) && !known.running.contains(&id) && !ends_soon(engine, &pid, &id)? {
-            rows.push(orphan("process", pid, "it accompanies a container that does not run", false));
+            let reason = "it accompanies a container that does not run";
+            orphans.push(Orphan::new("process", pid, reason, Remedy::None));
         }
     }
     Ok(())
@@ -152,14 +235,15 @@ fn ends_soon(engine: &Engine, pid: &str, id: &str) -> Result<bool> {
 }
 
 /// No mount of a container may ever be seen in the host's namespace.
-fn mounts(engine: &Engine, rows: &mut Vec<AuditRow>) -> Result<()> {
+fn mounts(engine: &Engine, orphans: &mut Vec<Orphan>) -> Result<()> {
     let text = sys::fs::read_to_string("/proc/self/mountinfo")?;
     let below = |point: &str| {
         let point = Path::new(point);
         [&engine.root, &engine.run_root].iter().any(|root| point.starts_with(root) && point != root.as_path())
     };
     for point in text.lines().filter_map(|line| line.split(' ').nth(4)).filter(|point| below(point)) {
-        rows.push(orphan("mount", point, "no mount of a container belongs into the host's namespace", false));
+        let reason = "no mount of a container belongs into the host's namespace";
+        orphans.push(Orphan::new("mount", point, reason, Remedy::None));
     }
     Ok(())
 }

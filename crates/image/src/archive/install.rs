@@ -15,7 +15,7 @@ use crate::content::{StagedBlob, stage_bytes};
 use crate::hash::chain_ids;
 use crate::layer::detect;
 use crate::record::{ImageRecord, LayerRecord, LayerRef};
-use crate::root::{LayerLock, Workspace, now};
+use crate::root::{NamedLock, Workspace, now};
 use crate::{Error, Images, LAYERS_MAX, Result};
 
 /// Layers that are extracted at the same time; each has three threads of its own.
@@ -37,6 +37,10 @@ impl Images {
         wanted: Option<&Platform>,
     ) -> Result<Loaded> {
         let config = self.configuration(workspace, found, wanted)?;
+        let id = ImageId::new(found.config.digest);
+        if let Some(moved) = self.name_if_whole(&id, &found.references)? {
+            return Ok(Loaded { id, references: found.references.clone(), moved });
+        }
         let chain_ids = chain_ids(&config.rootfs.diff_ids);
         let media_types = found.layers.iter().map(|layer| self.media_type(workspace, layer));
         let media_types = media_types.collect::<Result<Vec<_>>>()?;
@@ -44,7 +48,6 @@ impl Images {
             Some(manifest) => manifest.clone(),
             None => make_manifest(workspace, found, &media_types)?,
         };
-        let id = ImageId::new(found.config.digest);
         let mut layers: Vec<StagedLayer> = Vec::new();
         for extent in [Extent::Missing, Extent::All] {
             self.make_layers(workspace, found, &config, &chain_ids, extent, &mut layers)?;
@@ -121,7 +124,7 @@ impl Images {
                 missing.push(Mutex::new(Some((index, lock))));
             }
         }
-        let make = |slot: &Mutex<Option<(usize, Option<LayerLock>)>>| {
+        let make = |slot: &Mutex<Option<(usize, Option<NamedLock>)>>| {
             let (index, lock) = slot.lock().expect("no holder panics").take().expect("each is taken once");
             let (layer, chain_id) = (&found.layers[index], chain_ids[index]);
             let name = format!("layer-{}", chain_id.hex());

@@ -62,29 +62,6 @@ fn memory(request: &request::Memory) -> Option<Memory> {
     (memory != Memory::default()).then_some(memory)
 }
 
-/// Refuses more processors than there are: it would be no limit at all.
-pub(crate) fn check_cpus(request: &request::Cpu) -> Result<()> {
-    let Some(nano) = request.nano else { return Ok(()) };
-    let text = sys::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    let online = count_list(text.trim());
-    if online == 0 || nano <= online * 1_000_000_000 {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "--cpus: the range is 0.01 to {online}.00, as there are only {online} CPUs available"
-    )))
-}
-
-/// Counts the numbers of a list like `0-3,7`; 0 where it is none.
-fn count_list(list: &str) -> u64 {
-    let count = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        Some((last + 1).saturating_sub(first))
-    };
-    list.split(',').map(|part| count(part).unwrap_or(0)).sum()
-}
-
 fn cpu(request: &request::Cpu) -> Option<Cpu> {
     let (quota, period) = request.quota_and_period();
     let cpu = Cpu {
@@ -99,6 +76,52 @@ fn cpu(request: &request::Cpu) -> Option<Cpu> {
         ..Cpu::default()
     };
     (cpu != Cpu::default()).then_some(cpu)
+}
+
+/// Fails where more or other processors are asked for than the machine has; before a container is made.
+pub(crate) fn check_processors(request: &request::Cpu) -> Result<()> {
+    if request.nano.is_none() && request.cpuset_cpus.is_none() && request.cpuset_mems.is_none() {
+        return Ok(());
+    }
+    let online = online("cpu");
+    let count = online.iter().map(|(first, last)| (last + 1).saturating_sub(*first)).sum::<u64>();
+    if count > 0 && request.nano.is_some_and(|nano| nano > count * 1_000_000_000) {
+        return Err(Error::invalid(format!(
+            "--cpus: the range is 0.01 to {count}.00, as there are only {count} CPUs available"
+        ))
+        .hint("ask for fewer with --cpus, or leave it out for no limit"));
+    }
+    let sets = [
+        ("cpus", "CPUs", &request.cpuset_cpus, online),
+        ("mems", "memory nodes", &request.cpuset_mems, self::online("node")),
+    ];
+    for (flag, what, set, available) in sets {
+        let Some(set) = set else { continue };
+        let inside = |range: &(u64, u64)| available.iter().any(|have| have.0 <= range.0 && range.1 <= have.1);
+        if !available.is_empty() && !ranges(set).iter().all(inside) {
+            let have: Vec<String> = available.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+            return Err(Error::invalid(format!(
+                "--cpuset-{flag}: not all of the {what} `{set}` are available"
+            ))
+            .hint(format!("this machine has {}", have.join(","))));
+        }
+    }
+    Ok(())
+}
+
+/// The processors or memory nodes that are switched on; empty where the kernel does not say.
+fn online(kind: &str) -> Vec<(u64, u64)> {
+    let path = format!("/sys/devices/system/{kind}/online");
+    sys::fs::read_to_string(path).map(|text| ranges(&text)).unwrap_or_default()
+}
+
+/// Reads a list like `0-3,7` (cpuset(7), "List format").
+fn ranges(text: &str) -> Vec<(u64, u64)> {
+    let range = |entry: &str| {
+        let (first, last) = entry.split_once('-').unwrap_or((entry, entry));
+        Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+    };
+    text.trim().split(',').filter_map(range).collect()
 }
 
 fn block_io(request: &request::BlockIo) -> Result<Option<BlockIo>> {
@@ -174,9 +197,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processors_of_a_list_are_counted() {
-        for (list, count) in [("0", 1), ("0-3", 4), ("0-3,7,9-10", 7), ("", 0), ("x", 0)] {
-            assert_eq!(count_list(list), count, "{list}");
+    fn lists_of_processors() {
+        let rows: [(&str, &[(u64, u64)]); 5] = [
+            ("0", &[(0, 0)]),
+            ("0-3\n", &[(0, 3)]),
+            ("0-3,7,9-10", &[(0, 3), (7, 7), (9, 10)]),
+            ("", &[]),
+            ("x", &[]),
+        ];
+        for (list, expected) in rows {
+            assert_eq!(ranges(list), expected, "{list}");
         }
     }
 }
