@@ -133,3 +133,20 @@ fn a_bind_source_that_does_not_exist_leaves_no_container() {
     }
     assert_eq!(engine.containers(), Vec::<String>::new());
 }
+
+#[test]
+fn what_ran_when_the_machine_went_down_has_exited_and_starts_again() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let id = abandoned(&engine, &image, "overtaken");
+    kill(status_of(&engine, &id, "pid"));
+    engine.run(&["wait", "overtaken"]).ok();
+    // What lies on tmpfs dies with the boot.
+    fs::remove_dir_all(engine.run_root()).unwrap();
+    let listed = engine.run(&["ps", "--all", "--format", "{{.Names}} {{.Status}}"]).ok();
+    assert!(listed.stdout.starts_with("overtaken Exited (255)"), "{}", listed.stdout);
+    engine.run(&["wait", "overtaken"]).ok().prints("255\n");
+    engine.run(&["start", "overtaken"]).ok();
+    engine.run(&["stop", "--timeout", "0", "overtaken"]).ok();
+    engine.run(&["wait", "overtaken"]).ok().prints("137\n");
+}

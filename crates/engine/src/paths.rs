@@ -5,7 +5,7 @@
 //!     blobs/ images/ layers/ references/ snapshots/    the image room's (crate `image`)
 //!     containers/ID/                           one directory a container
 //!       record.json                            what it is: written before anything runs
-//!       exit.json                              how its last run ended
+//!       last-run.json                          that its last run began, and how it ended
 //!       hostname hosts resolv.conf             bound into the container
 //!       log log.1 …                            what it printed, bounded
 //!     names/NAME -> ID                         claims; the record decides

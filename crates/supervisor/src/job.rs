@@ -61,8 +61,8 @@ pub struct LogConfig {
 /// What becomes of a container that has ended.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Teardown {
-    /// Where the end is recorded durably, for containers that stay.
-    pub exit_record: Option<PathBuf>,
+    /// Where a run's beginning and, durably, its end are recorded, for containers that stay.
+    pub last_run: Option<PathBuf>,
     /// Lease files to give back.
     pub leases: Vec<PathBuf>,
     /// What to delete, in this order (`--rm`); the name comes last but one, the run directory last.

@@ -105,6 +105,9 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
         let _ = process::signal(created.pidfd.as_fd(), libc::SIGKILL);
         return give_up(&job, group.as_ref(), &client, &error);
     }
+    if let Some(path) = &job.teardown.last_run {
+        let _ = record_run(path, &status, store::Durability::Volatile);
+    }
     for warning in &status.warnings {
         clients::send_now(&client, &Reply::Warning(warning));
     }
@@ -433,8 +436,8 @@ fn record_end(
             end == ExitStatus::Signal(libc::SIGKILL as u8) && group.oom_count().is_ok_and(|count| count > 0);
         let _ = group.destroy();
     }
-    if let Some(path) = &job.teardown.exit_record {
-        let _ = write_exit_record(path, &status);
+    if let Some(path) = &job.teardown.last_run {
+        let _ = record_run(path, &status, store::Durability::Synced);
     }
     if job.teardown.removals.is_empty() {
         let _ = status.save(&job.run_dir);
@@ -450,12 +453,17 @@ fn record_end(
     clients.send_last(&Reply::Ended { code: status.exit_code });
 }
 
-/// Writes the durable record of an end.
-fn write_exit_record(path: &std::path::Path, status: &Status) -> Result<(), Box<dyn std::error::Error>> {
+/// Writes the record of a run beside the container's own: that it began (which a crash of the machine may lose
+/// again), and how it ended.
+fn record_run(
+    path: &std::path::Path,
+    status: &Status,
+    durability: store::Durability,
+) -> Result<(), Box<dyn std::error::Error>> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
         return Ok(());
     };
     let directory = sys::Dir::open(parent)?;
-    store::write_atomic(&directory, name, &serde_json::to_vec(status)?, store::Durability::Synced)?;
+    store::write_atomic(&directory, name, &serde_json::to_vec(status)?, durability)?;
     Ok(())
 }

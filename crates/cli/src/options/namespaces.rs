@@ -26,7 +26,7 @@ pub(super) struct Sharing {
     /// User namespace to use
     #[arg(long, value_name = "MODE", value_parser = namespace::parse_user)]
     userns: Option<UserMode>,
-    /// Connect a container to a network (none, host, container:NAME)
+    /// Connect a container to a network: host, container:NAME or none (the default, as there are no bridge networks yet)
     #[arg(long, alias = "net", value_name = "NETWORK", value_parser = namespace::parse_network)]
     network: Option<NetworkMode>,
     /// Add a custom host-to-IP mapping (host:ip)

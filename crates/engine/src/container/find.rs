@@ -39,7 +39,7 @@ impl Container {
             None => (None, false),
         };
         if status.is_none() {
-            status = last_end(&directory);
+            status = last_run(&directory);
         }
         Ok(Some(Self { record, status, run_dir, alive }))
     }
@@ -131,9 +131,10 @@ fn settled(run_dir: &Path, mut status: Status) -> Result<(Option<Status>, bool)>
     }
 }
 
-/// Reads the durable record of the last end, for containers of an earlier boot.
-fn last_end(directory: &Dir) -> Option<Status> {
-    let bytes = store::read(directory, "exit.json").ok()?;
+/// Reads the record of the last run, for containers of an earlier boot. One that only began was ended by the
+/// machine's own end.
+fn last_run(directory: &Dir) -> Option<Status> {
+    let bytes = store::read(directory, "last-run.json").ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 

@@ -221,7 +221,7 @@ fn job(
         attach: options.attach,
         log,
         teardown: Teardown {
-            exit_record: (!request.auto_remove).then(|| directory.join("exit.json")),
+            last_run: (!request.auto_remove).then(|| directory.join("last-run.json")),
             leases,
             removals,
         },
