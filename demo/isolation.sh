@@ -15,6 +15,8 @@ clean_up() {
     [ -z "$ids" ] || coracle rm --force $ids >/dev/null || status=1
     coracle system audit >/dev/null || { echo "something was left behind: see coracle system audit"; status=1; }
     rm -rf "$base" || status=1
+    # The parents of the containers' cgroups stay for the next start; those in use refuse to go.
+    find /sys/fs/cgroup -depth -type d -path '*/coracle*' -exec rmdir {} \; 2>/dev/null || true
     exit "$status"
 }
 trap clean_up EXIT
@@ -27,7 +29,11 @@ show() { show_code 0 "$@"; }
 show_code() {
     wanted=$1
     shift
-    printf '   $ coracle %s\n' "$*"
+    printf '   $ coracle'
+    for word in "$@"; do
+        case $word in *[!A-Za-z0-9_./:=-]*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
+    echo
     code=0
     coracle "$@" >"$base/out" 2>&1 || code=$?
     sed 's/^/     /' "$base/out"

@@ -60,9 +60,17 @@ prepare() {
 
 # Runs the tests of the workspace, one process a test where nextest is to be had.
 run_tests() {
+    outcome=0
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --workspace --no-fail-fast "$@"
+        cargo nextest run --workspace --no-fail-fast "$@" || outcome=$?
     else
-        cargo test --workspace --no-fail-fast "$@" -- --test-threads=2
+        cargo test --workspace --no-fail-fast "$@" -- --test-threads=2 || outcome=$?
     fi
+    remove_parent_groups
+    return "$outcome"
+}
+
+# Removes the engine's parent cgroups, which stay for the next start; those in use refuse.
+remove_parent_groups() {
+    find /sys/fs/cgroup -depth -type d -path '*/coracle*' -exec rmdir {} \; 2>/dev/null || true
 }

@@ -13,6 +13,8 @@ use crate::paths::Engine;
 
 /// Ids in one slot.
 pub(crate) const LEASE_SIZE: u32 = 65_536;
+/// The widest range: each slot costs a file at every start, and an image must not make a start cost seconds.
+const SLOTS_MAX: u32 = 1024;
 const LOW: std::ops::Range<u32> = 0x7000..0x7FFE;
 const HIGH: std::ops::Range<u32> = 0x8000..0xFFFE;
 
@@ -28,6 +30,13 @@ pub(crate) struct IdRange {
 /// Leases a range wide enough for `highest`, the largest id that image or user need.
 pub(crate) fn lease(engine: &Engine, owner: &str, highest: u32) -> Result<IdRange> {
     let slots = highest / LEASE_SIZE + 1;
+    if slots > SLOTS_MAX {
+        return Err(Error::unsupported(format!(
+            "id {highest} of the image or user is too large for a user namespace of its own, which has {} ids at most",
+            SLOTS_MAX * LEASE_SIZE
+        ))
+        .hint("use --userns=host, or give the files smaller ids"));
+    }
     let directory = Dir::open(engine.ids())?;
     // Start at a place of the owner's own, so that parallel starts do not try the same slots.
     let seed = u32::from_str_radix(&owner[..8], 16).unwrap_or(0);
@@ -112,6 +121,16 @@ mod tests {
         let b = lease(&engine, "00000001ee", 0).unwrap();
         assert_ne!(a.base, b.base);
         assert_eq!((a.size, a.base % LEASE_SIZE), (LEASE_SIZE, 0));
+    }
+
+    #[test]
+    fn an_id_that_would_cost_thousands_of_files_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = engine(directory.path());
+        assert_eq!(lease(&engine, "0000000100", 67_108_863).unwrap().files.len(), 1024);
+        let error = lease(&engine, "0000000200", 67_108_864).unwrap_err();
+        assert!(error.to_string().starts_with("id 67108864 of the image or user is too large"), "{error}");
+        assert_eq!(lease_owner(&engine).unwrap().len(), 1024);
     }
 
     #[test]
