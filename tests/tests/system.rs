@@ -101,3 +101,29 @@ fn mounts_name_what_they_are() {
     }
     assert!(!output.stdout.contains("none "), "{}", output.stdout);
 }
+
+#[test]
+fn who_may_not_run_containers_is_told_what_is_missing() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let limited = |setpriv: &[&str], arguments: &[&str]| {
+        let binary = engine.binary().to_str().expect("plain");
+        engine.command_as(std::path::Path::new("setpriv"), &[setpriv, &[binary], arguments].concat()).run()
+    };
+    let without = ["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
+    limited(&without, &["run", "--rm", &image, "true"])
+        .fails_with(125)
+        .stderr_has("Operation not permitted")
+        .stderr_has("hint: privilege: no CAP_SYS_ADMIN; run as root");
+    limited(&without, &["doctor"]).fails_with(1).stdout_has("no CAP_SYS_ADMIN");
+    // Somebody who may not even look at the engine's directories.
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    limited(&nobody, &["ps"]).fails_with(125).stderr_has("Permission denied");
+    // The program itself may lie where nobody can reach it.
+    let reachable = engine.base().join("program");
+    fs::copy(engine.binary(), &reachable).unwrap();
+    std::os::unix::fs::chown(engine.base(), Some(65534), None).unwrap();
+    let doctor = [&nobody[..], &[reachable.to_str().expect("plain"), "doctor"]].concat();
+    engine.command_as(std::path::Path::new("setpriv"), &doctor).run().fails_with(1).stdout_has("BROKEN");
+    std::os::unix::fs::chown(engine.base(), Some(0), None).unwrap();
+}

@@ -26,7 +26,12 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
     if let Command::Version(format) = &parsed.command {
         return show_formatted(print::version(&system::version(), format));
     }
-    let engine = open(&parsed.global)?;
+    if let Command::Doctor(_, format) = &parsed.command {
+        let rows = system::doctor(&config(&parsed.global));
+        show_formatted(print::doctor(&rows, format))?;
+        return Ok(u8::from(rows.iter().any(|row| row.verdict == Verdict::Broken)));
+    }
+    let engine = Engine::open(config(&parsed.global)).map_err(|error| failure(&error, 125))?;
     match parsed.command {
         Command::Run(request) => run(&engine, &request),
         Command::Create(request) => {
@@ -81,11 +86,6 @@ fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
             let view = system::info(engine).map_err(|e| failure(&e, 1))?;
             show_formatted(print::info(&view, &format))
         }
-        Command::Doctor(_, format) => {
-            let rows = system::doctor(engine);
-            show_formatted(print::doctor(&rows, &format))?;
-            Ok(u8::from(rows.iter().any(|row| row.verdict == Verdict::Broken)))
-        }
         Command::Audit(request) => {
             let rows = system::audit(engine, request).map_err(|e| failure(&e, 1))?;
             show(&print::audit(&rows))?;
@@ -95,10 +95,10 @@ fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
     }
 }
 
-fn open(global: &Global) -> Result<Engine, Failure> {
+fn config(global: &Global) -> EngineConfig {
     let root = global.root.clone().unwrap_or_else(|| ROOT.into());
     let run_root = global.run_root.clone().unwrap_or_else(|| RUN_ROOT.into());
-    Engine::open(EngineConfig { root, run_root }).map_err(|error| failure(&error, 125))
+    EngineConfig { root, run_root }
 }
 
 /// Turns an engine's error into what is printed; `code` is for those without one of their own.

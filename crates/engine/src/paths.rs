@@ -53,6 +53,10 @@ impl Engine {
         Ok(engine)
     }
 
+    pub(crate) fn config(&self) -> EngineConfig {
+        EngineConfig { root: self.root.clone(), run_root: self.run_root.clone() }
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

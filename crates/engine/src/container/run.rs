@@ -54,7 +54,7 @@ pub fn run(
             if record.request.auto_remove {
                 let _ = super::remove::delete(engine, &record);
             }
-            return Err(error);
+            return Err(crate::system::explain(engine, error));
         }
     };
     let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
@@ -63,7 +63,7 @@ pub fn run(
     let outcome = match started {
         Ok(()) if request.detach => Ok(Outcome::Detached),
         Ok(()) => attached.stay(terminal, request.sig_proxy),
-        Err(error) => Err(error),
+        Err(error) => Err(crate::system::explain(engine, error)),
     };
     timing.mark("container");
     let outcome = outcome.inspect_err(|_| clear_away(engine, &record))?;

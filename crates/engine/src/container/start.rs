@@ -72,7 +72,7 @@ fn start_one(
     let mut timing = Timing::new(false);
     let client = launch(engine, &container.record, &options, lock, &mut timing)?;
     let mut attached = Attached::new(engine, client, &container.record, attach, keys);
-    attached.until_started(terminal)?;
+    attached.until_started(terminal).map_err(|error| crate::system::explain(engine, error))?;
     if attach.any() { attached.stay(terminal, request.sig_proxy) } else { Ok(Outcome::Detached) }
 }
 

@@ -1,36 +1,58 @@
-//! `doctor`: what this machine gives to containers and what it lacks, each with a remedy.
+//! `doctor`: what this machine gives to containers and what it lacks, each with a remedy. A start does not
+//! ask beforehand; one that fails without a remedy of its own does.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use sys::credentials::{capability_number, effective_capabilities};
 use sys::mount;
 
-use crate::paths::Engine;
+use crate::error::Error;
+use crate::paths::{Engine, EngineConfig};
 use crate::request::view::{DoctorRow, Verdict};
 
-/// Looks at everything a start depends on.
-pub fn doctor(engine: &Engine) -> Vec<DoctorRow> {
+/// Looks at everything a start depends on. Needs no engine: whoever may not open one is told why.
+pub fn doctor(config: &EngineConfig) -> Vec<DoctorRow> {
     vec![
         kernel(),
         root_rights(),
         resource_capability(),
         overlay(),
         user_namespaces(),
-        store_idmap(engine),
+        store_idmap(&config.root),
         cgroups(),
         seccomp(),
-        run_root(engine),
+        run_root(&config.run_root),
     ]
 }
 
 /// What `info` repeats of it.
 pub(super) fn warnings(engine: &Engine) -> Vec<String> {
-    doctor(engine)
-        .into_iter()
-        .filter(|row| row.verdict != Verdict::Fine)
-        .map(|row| format!("{}: {}", row.check, row.found))
-        .collect()
+    lacking(engine).map(|row| format!("{}: {}", row.check, row.found)).collect()
 }
+
+fn lacking(engine: &Engine) -> impl Iterator<Item = DoctorRow> {
+    doctor(&engine.config()).into_iter().filter(|row| row.verdict != Verdict::Fine)
+}
+
+/// Adds to a start that failed what the machine lacks, unless the error itself says what to do.
+pub(crate) fn explain(engine: &Engine, error: Error) -> Error {
+    // These two never keep a container from starting.
+    let matters = |row: &DoctorRow| !matches!(row.check.as_str(), LIMITS | RUN_ROOT);
+    if error.remedy().is_some() || error.code().is_some_and(|code| code != 125) {
+        return error;
+    }
+    let found = lacking(engine).filter(matters).max_by_key(|row| row.verdict == Verdict::Broken);
+    match found {
+        Some(DoctorRow { check, found, remedy: Some(remedy), .. }) => {
+            error.hint(format!("{check}: {found}; {remedy}"))
+        }
+        _ => error,
+    }
+}
+
+const LIMITS: &str = "limits";
+const RUN_ROOT: &str = "run root";
 
 fn row(check: &str, verdict: Verdict, found: impl Into<String>, remedy: Option<&str>) -> DoctorRow {
     let remedy = remedy.filter(|_| verdict != Verdict::Fine).map(str::to_owned);
@@ -52,11 +74,23 @@ fn kernel() -> DoctorRow {
 }
 
 fn root_rights() -> DoctorRow {
+    let (verdict, found) = match (has_admin(), is_initial_user_namespace()) {
+        (true, true) => (Verdict::Fine, "CAP_SYS_ADMIN"),
+        (true, false) => (Verdict::Broken, "CAP_SYS_ADMIN in a user namespace only"),
+        (false, _) => (Verdict::Broken, "no CAP_SYS_ADMIN"),
+    };
+    row("privilege", verdict, found, Some("run as root of the machine: there is no rootless mode yet"))
+}
+
+fn has_admin() -> bool {
     let admin = capability_number("CAP_SYS_ADMIN").unwrap_or(21);
-    let has = effective_capabilities().is_ok_and(|set| set & (1 << admin) != 0);
-    let (verdict, found) =
-        if has { (Verdict::Fine, "CAP_SYS_ADMIN") } else { (Verdict::Broken, "no CAP_SYS_ADMIN") };
-    row("privilege", verdict, found, Some("run as root"))
+    effective_capabilities().is_ok_and(|set| set & (1 << admin) != 0)
+}
+
+/// In the first user namespace all ids are mapped to themselves (user_namespaces(7)).
+fn is_initial_user_namespace() -> bool {
+    sys::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 fn resource_capability() -> DoctorRow {
@@ -67,7 +101,7 @@ fn resource_capability() -> DoctorRow {
     } else {
         (Verdict::Lacking, "no CAP_SYS_RESOURCE: hard limits cannot be raised, OOM scores not lowered")
     };
-    row("limits", verdict, found, Some("grant CAP_SYS_RESOURCE, or ask for lower limits"))
+    row(LIMITS, verdict, found, Some("grant CAP_SYS_RESOURCE, or ask for lower limits"))
 }
 
 fn overlay() -> DoctorRow {
@@ -93,21 +127,30 @@ fn user_namespaces() -> DoctorRow {
 }
 
 /// Tries what each start does: an id-mapped clone of the store.
-fn store_idmap(engine: &Engine) -> DoctorRow {
+fn store_idmap(root: &Path) -> DoctorRow {
+    const CHECK: &str = "id-mapped layers";
+    if !(has_admin() && is_initial_user_namespace()) {
+        return row(CHECK, Verdict::Lacking, "could not be tried", Some("ask again as root"));
+    }
     let map = [oci::runtime::IdMapping { container_id: 0, host_id: 0x7000_0000, size: 65_536 }];
     let outcome = runtime::user_namespace(&map, &map).and_then(|namespace| {
-        let tree = mount::clone_host_tree(&engine.root, false).map_err(runtime::Error::from)?;
+        let tree = mount::clone_host_tree(existing(root), false).map_err(runtime::Error::from)?;
         let change = mount::Change { idmap: Some(namespace.as_fd()), ..mount::Change::default() };
         mount::set_attributes(tree.as_fd(), change)
             .map_err(|error| sys::Error::new("cannot id-map the store", error).into())
     });
     match outcome {
-        Ok(()) => row("id-mapped layers", Verdict::Fine, "available", None),
+        Ok(()) => row(CHECK, Verdict::Fine, "available", None),
         Err(error) => {
             let remedy = "move the root to ext4, xfs or btrfs with --root, or use --userns=host";
-            row("id-mapped layers", Verdict::Lacking, error.to_string(), Some(remedy))
+            row(CHECK, Verdict::Lacking, error.to_string(), Some(remedy))
         }
     }
+}
+
+/// The nearest directory that is there: it tells the file system of what will be made.
+fn existing(path: &Path) -> &Path {
+    path.ancestors().find(|path| sys::fs::exists(path)).unwrap_or(path)
 }
 
 fn cgroups() -> DoctorRow {
@@ -128,12 +171,12 @@ fn seccomp() -> DoctorRow {
     row("seccomp", verdict, found, Some("use a kernel with CONFIG_SECCOMP_FILTER"))
 }
 
-fn run_root(engine: &Engine) -> DoctorRow {
+fn run_root(path: &Path) -> DoctorRow {
     const TMPFS_MAGIC: i64 = 0x0102_1994;
-    let tmpfs = rustix::fs::statfs(&engine.run_root).is_ok_and(|stat| stat.f_type == TMPFS_MAGIC);
+    let tmpfs = rustix::fs::statfs(existing(path)).is_ok_and(|stat| stat.f_type == TMPFS_MAGIC);
     let (verdict, found) = if tmpfs { (Verdict::Fine, "tmpfs") } else { (Verdict::Lacking, "not on tmpfs") };
     row(
-        "run root",
+        RUN_ROOT,
         verdict,
         found,
         Some("put it on tmpfs (/run) with --run-root: it is faster and dies with the boot"),

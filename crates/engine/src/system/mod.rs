@@ -6,4 +6,5 @@ mod info;
 
 pub use audit::audit;
 pub use doctor::doctor;
+pub(crate) use doctor::explain;
 pub use info::{info, version};
