@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,26 @@ impl Group {
             group.members.push(Member { mount: index, below, dir });
         }
         if group.members.is_empty() { Err(Error::NotFound { path: path.to_string() }) } else { Ok(group) }
+    }
+
+    /// Opens a group by the directories that [`Group::paths`] gave; children of them too.
+    ///
+    /// A relative path means another place to a caller in another group; these do not.
+    pub fn reopen(hierarchies: &Hierarchies, paths: &BTreeMap<String, String>) -> Result<Self> {
+        let shown = paths.values().next().cloned().unwrap_or_default();
+        let name = shown.rsplit('/').next().filter(|name| !name.is_empty());
+        let mut group = Self::empty(hierarchies, &CgroupPath::parse(name.unwrap_or("none"))?);
+        for (index, mount) in hierarchies.mounts().iter().enumerate() {
+            let Some(path) = paths.get(&mount.facts.label()) else { continue };
+            let Ok(below) = Path::new(path).strip_prefix(&mount.facts.mountpoint) else { continue };
+            let below = below.to_string_lossy().into_owned();
+            match open(mount, &below) {
+                Ok(dir) => group.members.push(Member { mount: index, below, dir }),
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(Error::io("open", path, error)),
+            }
+        }
+        if group.members.is_empty() { Err(Error::NotFound { path: shown }) } else { Ok(group) }
     }
 
     fn empty(hierarchies: &Hierarchies, path: &CgroupPath) -> Self {
