@@ -168,13 +168,14 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Applies the steps and makes the result the root of this namespace.
-    pub(crate) fn build(&mut self) -> Outcome<()> {
+    /// Applies the steps and makes the result the root of this namespace, with something to do in between.
+    pub(crate) fn build(&mut self, before_pivot: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
         process::set_fs_ids(self.plan.root_uid, self.plan.root_gid)?;
         for (index, step) in self.plan.build.iter().enumerate() {
             self.apply(index, step)?;
         }
         let root = self.root()?.as_fd().try_clone_to_owned().context(|| "cannot keep the root".into())?;
+        before_pivot()?;
         mount::pivot_into(root.as_fd())?;
         Ok(())
     }

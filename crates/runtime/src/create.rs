@@ -3,15 +3,17 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use oci::runtime::{State, Status};
 use rustix::fs::{Mode, OFlags};
 use sys::Context;
 use sys::process::{self, Child, CloneOptions, NEWNS, Pid};
 
 use crate::build::{BuildInput, Builder};
 use crate::error::{Error, Failure, Result};
+use crate::hooks::{run_hooks, run_stage};
 use crate::init::{self, Gate, InitIo};
 use crate::report::{Message, Report};
-use crate::step::Plan;
+use crate::step::{Hooks, Plan};
 
 /// A terminal made for a container before it exists, so that its keeper holds the master.
 #[derive(Debug)]
@@ -57,6 +59,10 @@ pub struct CreateInput<'a> {
     pub pids_limit: Option<i64>,
     pub parent: Parent,
     pub gate: &'a Gate,
+    /// How many descriptors above stdio the program inherits under their numbers.
+    pub preserve_fds: u32,
+    /// What hooks are told, but for pid and status; needed where the plan has some.
+    pub state: Option<&'a State>,
 }
 
 /// A created container: its first process exists and, if gated, waits.
@@ -72,6 +78,9 @@ pub struct Created {
 ///
 /// The caller must be single-threaded. With [`Gate::Open`] the program runs when this returns.
 pub fn create(input: &CreateInput<'_>) -> Result<Created> {
+    if input.plan.hooks != Hooks::default() && input.state.is_none() {
+        return Err(Error::Unsupported("`hooks` are run for bundles only".into()));
+    }
     let (ours, theirs) = Report::pair()?;
     let sibling = input.parent == Parent::CallersParent;
     let cgroup = input.group.and_then(cgroup::Group::v2_fd);
@@ -84,7 +93,11 @@ pub fn create(input: &CreateInput<'_>) -> Result<Created> {
         0
     })?;
     drop(theirs);
-    let outcome = follow(&ours, input.gate);
+    let outcome = follow(&ours, input);
+    if outcome.is_err() {
+        // It may wait for us; its init ends with it.
+        let _ = process::signal(builder.pidfd.as_fd(), libc::SIGKILL);
+    }
     if input.parent == Parent::Caller {
         process::wait(builder.pid)?;
     }
@@ -94,21 +107,46 @@ pub fn create(input: &CreateInput<'_>) -> Result<Created> {
 
 /// Reads reports until the outcome is known. Init's pidfd comes with the first: a program that has ended
 /// before we look is still ours.
-fn follow(report: &Report, gate: &Gate) -> Result<(Child, Vec<String>)> {
-    let mut init = None;
+fn follow(report: &Report, input: &CreateInput<'_>) -> Result<(Child, Vec<String>)> {
+    let mut init: Option<Child> = None;
     let mut warnings = Vec::new();
     loop {
         match report.receive_with() {
             Some((Message::Init { pid }, Some(pidfd))) => init = Some(Child { pid, pidfd }),
             Some((Message::Init { .. }, None)) => return Err(Error::Died("builder process")),
             Some((Message::Warning(text), _)) => warnings.push(text),
+            Some((Message::Mounted, _)) => {
+                runtime_hooks(input, init.as_ref().map_or(0, |init| init.pid))?;
+                report.send_start();
+            }
             Some((Message::Failed(failure), _)) => return Err(Error::from_failure(failure)),
             Some((Message::Ready, _)) => break,
-            None if matches!(gate, Gate::Open) => break,
+            None if matches!(input.gate, Gate::Open) => break,
             None => return Err(Error::Died("init process")),
         }
     }
     Ok((init.ok_or(Error::Died("builder process"))?, warnings))
+}
+
+/// Runs the hooks that stand beside the runtime.
+fn runtime_hooks(input: &CreateInput<'_>, pid: Pid) -> Result<()> {
+    let Some(state) = input.state else { return Ok(()) };
+    let state = State { pid, status: Status::Creating, ..state.clone() };
+    run_hooks("prestart", &input.plan.hooks.prestart, &state)?;
+    run_hooks("createRuntime", &input.plan.hooks.create_runtime, &state)
+}
+
+/// Lets the creator run its hooks, then runs those in the container's namespaces.
+fn hooks_before_pivot(input: &CreateInput<'_>, report: &Report, pid: Pid) -> Result<(), Failure> {
+    let (hooks, Some(state)) = (&input.plan.hooks, input.state) else { return Ok(()) };
+    if !(hooks.prestart.is_empty() && hooks.create_runtime.is_empty()) {
+        report.send(&Message::Mounted);
+        if !report.wait_for_start() {
+            return Err(Failure::refused("the creator of the container is gone"));
+        }
+    }
+    let state = State { pid, status: Status::Creating, ..state.clone() };
+    run_stage("createContainer", &hooks.create_container, &state)
 }
 
 impl Created {
@@ -155,11 +193,11 @@ fn run_builder(input: &CreateInput<'_>, report: &Report) -> Result<(), Failure> 
     drop(waiter);
     report.send_with(&Message::Init { pid: init.pid }, init.pidfd.as_fd());
     builder.adopt(&init)?;
-    builder.build()?;
+    builder.build(|| hooks_before_pivot(input, report, init.pid))?;
     for warning in builder.warnings.drain(..) {
         report.send(&Message::Warning(warning));
     }
-    rustix::io::write(&signal, b"g").context(|| "the init process is gone".into())?;
+    rustix::io::write(&signal, &init.pid.to_ne_bytes()).context(|| "the init process is gone".into())?;
     Ok(())
 }
 
@@ -210,17 +248,26 @@ fn init_body(input: &CreateInput<'_>, report: &Report, waiter: &OwnedFd) -> i32 
         Some(console) => [console.pty.terminal.as_fd(); 3],
         None => input.stdio,
     };
-    let io = InitIo { stdio, terminal: input.console.is_some(), report, gate: input.gate };
+    let hooks = input.state.map(|state| (plan.hooks.start_container.as_slice(), state));
+    let io = InitIo {
+        stdio,
+        terminal: input.console.is_some(),
+        report,
+        gate: input.gate,
+        preserve_fds: input.preserve_fds,
+        hooks,
+    };
     let mut keep = vec![report.as_fd(), waiter.as_fd(), stdio[0], stdio[1], stdio[2]];
     if let Gate::Listener(listener) = input.gate {
         keep.push(listener.as_fd());
     }
-    if process::close_all_but(&keep).is_err() {
+    if process::close_others_from(io.first_private_fd(), &keep).is_err() {
         return 1;
     }
     let wait = || {
-        let mut byte = [0];
-        matches!(rustix::io::retry_on_intr(|| rustix::io::read(waiter, &mut byte)), Ok(1))
+        let mut pid = [0; size_of::<Pid>()];
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(waiter, &mut pid));
+        (read == Ok(pid.len())).then(|| Pid::from_ne_bytes(pid))
     };
     let failure = init::run(&plan.prepare, &plan.init, &plan.program, &io, wait);
     match failure.kind {

@@ -27,6 +27,8 @@ pub struct ExecInput<'a> {
     pub stdio: [BorrowedFd<'a>; 3],
     /// The terminal side, when the process gets one; it replaces `stdio`.
     pub terminal: Option<BorrowedFd<'a>>,
+    /// How many descriptors above stdio the process inherits under their numbers.
+    pub preserve_fds: u32,
 }
 
 /// A process that runs inside; it is the caller's child.
@@ -47,6 +49,8 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     if input.process.args.is_empty() {
         return Err(Error::Invalid("`process.args` is empty".into()));
     }
+    crate::refused::refuse_process(input.process)?;
+    let rlimits = rlimits(input.process)?;
     let mut steps = vec![InitStep::NewSession, InitStep::SessionKeyring];
     let namespaces = namespaces_to_join(target)?;
     if namespaces & NEWUSER != 0 {
@@ -61,7 +65,8 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     };
     let (ours, theirs) = Report::pair()?;
     let joiner = process::clone(CloneOptions::default(), || {
-        match join(target, namespaces, || run(input, &steps, &program, &theirs)) {
+        let own = || limit_self(&rlimits, input.process.oom_score_adj);
+        match join(target, namespaces, own, || run(input, &steps, &program, &theirs)) {
             Ok(pid) => {
                 theirs.send(&Message::Init { pid });
                 0
@@ -137,10 +142,42 @@ fn namespaces_to_join(target: &ExecTarget<'_>) -> Result<u64> {
     Ok(flags)
 }
 
+/// Checks the process' resource limits.
+fn rlimits(process: &Process) -> Result<Vec<(u32, u64, u64)>> {
+    let check = |limit: &oci::runtime::Rlimit| {
+        let resource = crate::rlimit::number(&limit.kind)
+            .ok_or_else(|| Error::Invalid(format!("unknown rlimit `{}`", limit.kind)))?;
+        Ok((resource, limit.soft, limit.hard))
+    };
+    process.rlimits.iter().map(check).collect()
+}
+
+/// Sets what the process inherits while there are the host's credentials to do so.
+fn limit_self(rlimits: &[(u32, u64, u64)], oom_score_adj: Option<i32>) -> std::result::Result<(), Failure> {
+    for (resource, soft, hard) in rlimits {
+        process::set_rlimit(0, *resource, *soft, *hard).map_err(|error| Failure {
+            errno: error.raw_os_error(),
+            ..Failure::refused(format!(
+                "cannot set the limit `{}` to {soft}:{hard}",
+                crate::rlimit::name(*resource)
+            ))
+        })?;
+    }
+    if let Some(value) = oom_score_adj {
+        match sys::fs::write("/proc/self/oom_score_adj", value.to_string()) {
+            // Lowering it needs CAP_SYS_RESOURCE; without it the process keeps ours.
+            Err(error) if error.errno() == Some(rustix::io::Errno::ACCESS) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
 /// Enters cgroup and namespaces and clones the process there.
 fn join(
     target: &ExecTarget<'_>,
     namespaces: u64,
+    limit: impl FnOnce() -> std::result::Result<(), Failure>,
     body: impl FnOnce() -> i32,
 ) -> std::result::Result<Pid, Failure> {
     // Nothing inside may look into us while we change sides (CVE-2016-9962).
@@ -150,6 +187,7 @@ fn join(
             .attach_self()
             .map_err(|error| Failure::refused(format!("cannot enter the container's cgroup: {error}")))?;
     }
+    limit()?;
     if namespaces != 0 {
         process::join_namespaces(target.pidfd, namespaces)?;
     }
@@ -159,12 +197,20 @@ fn join(
 
 fn run(input: &ExecInput<'_>, steps: &[InitStep], program: &Program, report: &Report) -> i32 {
     let stdio = input.terminal.map_or(input.stdio, |terminal| [terminal; 3]);
-    if process::close_all_but(&[report.as_fd(), stdio[0], stdio[1], stdio[2]]).is_err() {
+    let io = InitIo {
+        stdio,
+        terminal: input.terminal.is_some(),
+        report,
+        gate: &Gate::Open,
+        preserve_fds: input.preserve_fds,
+        hooks: None,
+    };
+    let keep = [report.as_fd(), stdio[0], stdio[1], stdio[2]];
+    if process::close_others_from(io.first_private_fd(), &keep).is_err() {
         return 1;
     }
-    let io = InitIo { stdio, terminal: input.terminal.is_some(), report, gate: &Gate::Open };
     // Session first, so that the terminal can become the controlling one.
     let (prepare, rest) = steps.split_at(2);
-    init::run(prepare, rest, program, &io, || true);
+    init::run(prepare, rest, program, &io, || Some(0));
     1
 }

@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use oci::runtime::{State, Status};
 use rustix::io::Errno;
 use sys::credentials;
 use sys::process::{self, NEWNS, SchedulerAttributes};
@@ -11,7 +12,7 @@ use sys::{Context, Dir};
 
 use crate::error::{Failure, FailureKind};
 use crate::report::{Message, Report};
-use crate::step::{InitStep, Program};
+use crate::step::{Hook, InitStep, Program};
 
 type Outcome<T> = Result<T, Failure>;
 
@@ -22,6 +23,17 @@ pub(crate) struct InitIo<'a> {
     pub(crate) terminal: bool,
     pub(crate) report: &'a Report,
     pub(crate) gate: &'a Gate,
+    /// How many descriptors above stdio the program inherits under their numbers.
+    pub(crate) preserve_fds: u32,
+    /// What runs right before the program, and the state it is told.
+    pub(crate) hooks: Option<(&'a [Hook], &'a State)>,
+}
+
+impl InitIo<'_> {
+    /// Returns the first descriptor number that the program does not inherit.
+    pub(crate) fn first_private_fd(&self) -> i32 {
+        3 + self.preserve_fds.cast_signed()
+    }
 }
 
 /// What a gated init waits for.
@@ -176,9 +188,9 @@ impl Executable {
     }
 
     /// Becomes the program; returns only the reason why not.
-    pub(crate) fn run(&self) -> Failure {
-        // Everything but stdio closes at exec, whatever a parent has leaked.
-        if let Err(error) = process::cloexec_from(3) {
+    pub(crate) fn run(&self, first_private_fd: i32) -> Failure {
+        // Everything but stdio and what was asked for closes at exec, whatever a parent has leaked.
+        if let Err(error) = process::cloexec_from(first_private_fd) {
             return error.into();
         }
         let error = process::exec(&self.path, &self.argv, &self.environment);
@@ -237,23 +249,21 @@ fn exec_failure(path: &str, errno: i32) -> Failure {
     Failure { kind, what: format!("exec: \"{path}\""), errno: Some(errno) }
 }
 
-/// Everything of init between its birth and the program, for the run path.
+/// Everything of init between its birth and the program. Init learns its pid on the host from the builder.
 pub(crate) fn run(
     prepare: &[InitStep],
     steps: &[InitStep],
     program: &Program,
     io: &InitIo<'_>,
-    wait_for_builder: impl FnOnce() -> bool,
+    wait_for_builder: impl FnOnce() -> Option<process::Pid>,
 ) -> Failure {
     let mut start = None;
     let outcome = (|| {
         process::set_undumpable()?;
         sys::signals::reset();
         apply_all(prepare, io, &mut start)?;
-        if !wait_for_builder() {
-            // The builder has told why.
-            process::exit_now(1);
-        }
+        // Otherwise the builder has told why.
+        let Some(pid) = wait_for_builder() else { process::exit_now(1) };
         take_stdio(io)?;
         // A missing program is an error of the creation, before anybody waits at a gate.
         let (gate, rest): (Vec<_>, Vec<_>) = steps.iter().partition(|step| matches!(step, InitStep::Gate));
@@ -264,10 +274,14 @@ pub(crate) fn run(
         for step in gate {
             apply(step, io, &mut start)?;
         }
+        if let Some((hooks, state)) = io.hooks {
+            let state = State { pid, status: Status::Created, ..state.clone() };
+            crate::hooks::run_stage("startContainer", hooks, &state)?;
+        }
         Ok(executable)
     })();
     let failure = match outcome {
-        Ok(executable) => executable.run(),
+        Ok(executable) => executable.run(io.first_private_fd()),
         Err(failure) => failure,
     };
     let report = start.as_ref().unwrap_or(io.report);

@@ -12,6 +12,69 @@ const STRICTATIME: u64 = 0x20;
 const NODIRATIME: u64 = 0x80;
 const NOSYMFOLLOW: u64 = 0x20_0000;
 
+/// The words that mean the same for every file system; the rest goes to the file system itself.
+const WORDS: [&str; 32] = [
+    "atime",
+    "bind",
+    "defaults",
+    "dev",
+    "diratime",
+    "exec",
+    "idmap",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "nostrictatime",
+    "nosuid",
+    "nosymfollow",
+    "private",
+    "rbind",
+    "relatime",
+    "ridmap",
+    "ro",
+    "rprivate",
+    "rshared",
+    "rslave",
+    "runbindable",
+    "rw",
+    "shared",
+    "slave",
+    "strictatime",
+    "suid",
+    "symfollow",
+    "unbindable",
+    "x-coracle.idmap=container",
+    "x-coracle.idmap=owner",
+];
+
+/// Returns every option that is understood, as `features` lists them.
+pub fn mount_options() -> Vec<String> {
+    let recursive = [
+        "ro",
+        "rw",
+        "nosuid",
+        "suid",
+        "nodev",
+        "dev",
+        "noexec",
+        "exec",
+        "noatime",
+        "atime",
+        "strictatime",
+        "nostrictatime",
+        "nodiratime",
+        "diratime",
+        "nosymfollow",
+        "symfollow",
+    ];
+    let mut options: Vec<String> = WORDS.iter().map(|word| (*word).to_owned()).collect();
+    options.extend(recursive.iter().map(|word| format!("r{word}")));
+    options.sort_unstable();
+    options.dedup();
+    options
+}
+
 /// The parsed options of one mount.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MountOptions {
@@ -144,6 +207,13 @@ mod tests {
         let parsed = parse("relatime");
         assert_eq!((parsed.clear, parsed.recursive_clear), (ATIME, 0));
         assert!(parsed.data.is_empty());
+    }
+
+    #[test]
+    fn each_option_listed_is_understood() {
+        for option in mount_options() {
+            assert_eq!(parse(&option).data, Vec::<String>::new(), "{option}");
+        }
     }
 
     #[test]

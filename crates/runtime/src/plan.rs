@@ -53,7 +53,7 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
     if process.args.is_empty() {
         return Err(invalid("`process.args` is empty"));
     }
-    refuse_what_is_not_built(spec, &linux)?;
+    crate::refused::refuse(spec, &linux)?;
     let (new_namespaces, join) = namespaces(&linux)?;
     let own_user_namespace = new_namespaces & NEWUSER != 0 || join.iter().any(|(flag, _)| *flag == NEWUSER);
     let (root_uid, root_gid) = (
@@ -80,26 +80,12 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
             own_user_namespace,
         )?,
         program: Program { args: process.args.clone(), env: process.env.clone(), terminal: process.terminal },
+        hooks: crate::hooks::plan_hooks(spec.hooks.as_ref())?,
     })
 }
 
-fn invalid(text: impl Into<String>) -> Error {
+pub(crate) fn invalid(text: impl Into<String>) -> Error {
     Error::Invalid(text.into())
-}
-
-fn refuse_what_is_not_built(spec: &Spec, linux: &Linux) -> Result<()> {
-    let refused = [
-        (spec.hooks.as_ref().is_some_and(|h| *h != oci::runtime::Hooks::default()), "`hooks`"),
-        (linux.intel_rdt.is_some(), "`linux.intelRdt`"),
-        (linux.memory_policy.is_some(), "`linux.memoryPolicy`"),
-        (!linux.net_devices.is_empty(), "`linux.netDevices`"),
-        (!linux.time_offsets.is_empty(), "`linux.timeOffsets`"),
-        (linux.seccomp.as_ref().is_some_and(|s| s.listener_path.is_some()), "`linux.seccomp.listenerPath`"),
-    ];
-    match refused.iter().find(|(present, _)| *present) {
-        Some((_, name)) => Err(Error::Unsupported(format!("{name} is not supported yet by this runtime"))),
-        None => Ok(()),
-    }
 }
 
 /// Returns the host's id of an id inside; one that is not mapped fails when it is taken on.
@@ -456,7 +442,8 @@ pub(crate) fn process_steps(
             effective: mask(&sets.effective),
             permitted: mask(&sets.permitted),
             inheritable: mask(&sets.inheritable),
-            ambient: mask(&sets.ambient),
+            // The kernel raises nothing else (capabilities(7)), and callers write specifications that ask for it.
+            ambient: mask(&sets.ambient) & mask(&sets.permitted) & mask(&sets.inheritable),
         },
     });
     steps.push(InitStep::WorkingDirectory { path: guest_path(&process.cwd)?, create: false });

@@ -4,6 +4,8 @@
 //!   creator                 builder                    init
 //!      │ <──── Init{pid} ──────┤                         │
 //!      │ <──── Warning(text) ──┤                         │
+//!      │ <──── Mounted ────────┤  only with hooks        │
+//!      ├────── start byte ────>│  only with hooks        │
 //!      │ <──── Failed ─────────┤  (or nothing)           │
 //!      │ <───────────────────────────── Ready ───────────┤  only when gated
 //!      ├────── start byte ──────────────────────────────>│  only when gated by the report socket
@@ -27,8 +29,12 @@ use crate::error::Failure;
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
-    Init { pid: i32 },
+    Init {
+        pid: i32,
+    },
     Warning(String),
+    /// The root stands and is not entered yet: it is the creator's turn to run hooks.
+    Mounted,
     Ready,
     Failed(Failure),
 }
@@ -100,7 +106,7 @@ impl Report {
         Some((postcard::from_bytes(&buffer[..received]).ok()?, fd))
     }
 
-    /// Tells init to start.
+    /// Tells init to start, or the builder to go on: it is gone before init listens.
     pub(crate) fn send_start(&self) {
         let _ = send(&self.0, b"s", SendFlags::NOSIGNAL);
     }

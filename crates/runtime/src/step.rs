@@ -33,6 +33,8 @@ pub struct Plan {
     /// What init does once the file system stands.
     pub init: Vec<InitStep>,
     pub program: Program,
+    /// Programs of the host's administrator around the steps; empty unless the specification names some.
+    pub hooks: Hooks,
 }
 
 /// The program to execute at last.
@@ -41,6 +43,29 @@ pub struct Program {
     pub args: Vec<String>,
     pub env: Vec<String>,
     pub terminal: bool,
+}
+
+/// Hooks by the point in life at which they run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hooks {
+    /// Beside the runtime, when the namespaces are made and before the root is changed.
+    pub prestart: Vec<Hook>,
+    pub create_runtime: Vec<Hook>,
+    /// In the container's namespaces, with the host's file system still around.
+    pub create_container: Vec<Hook>,
+    /// In the container, right before its program.
+    pub start_container: Vec<Hook>,
+    pub poststart: Vec<Hook>,
+    pub poststop: Vec<Hook>,
+}
+
+/// One checked hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    pub path: PathBuf,
+    pub args: Vec<String>,
+    pub env: Vec<String>,
+    pub timeout_seconds: Option<u32>,
 }
 
 /// One step of the builder.

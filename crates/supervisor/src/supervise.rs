@@ -220,6 +220,8 @@ fn create(
         pids_limit: job.pids_limit,
         parent: runtime::Parent::CallersParent,
         gate: &runtime::Gate::Open,
+        preserve_fds: 0,
+        state: None,
     })
 }
 

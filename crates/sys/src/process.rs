@@ -279,10 +279,16 @@ pub fn close_from(first: RawFd) -> Result<()> {
 /// Closes every descriptor above stdio but the given ones: locks and pipe ends of the parent must
 /// not live on in a child.
 pub fn close_all_but(keep: &[BorrowedFd<'_>]) -> Result<()> {
+    close_others_from(3, keep)
+}
+
+/// Closes every descriptor from `first` on but the given ones; those below are for the program.
+pub fn close_others_from(first: RawFd, keep: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut first = first as u32;
     let mut numbers: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    numbers.retain(|number| *number >= first);
     numbers.sort_unstable();
-    let mut first = 3;
-    for number in numbers.into_iter().filter(|number| *number >= 3) {
+    for number in numbers {
         if number > first {
             // SAFETY: the child owns its table and uses only what it keeps.
             unsafe { libc::syscall(libc::SYS_close_range, first, number - 1, 0) };

@@ -51,6 +51,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         }
         let null = null()?;
         let input = runtime::ExecInput {
+            preserve_fds: 0,
             process: &process,
             seccomp: filter,
             stdio: [null.as_fd(); 3],
@@ -65,6 +66,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
     }
     let pipes = Pipes::new(request)?;
     let input = runtime::ExecInput {
+        preserve_fds: 0,
         process: &process,
         seccomp: filter,
         stdio: [pipes.inside[0].as_fd(), pipes.inside[1].as_fd(), pipes.inside[2].as_fd()],
@@ -145,7 +147,7 @@ fn null() -> Result<OwnedFd> {
 }
 
 /// Opens a pty in the container's own devpts: the mount is checked to be one (CVE-2025-52565).
-fn pty_of(pid: i32) -> Result<sys::terminal::Pty> {
+pub(crate) fn pty_of(pid: i32) -> Result<sys::terminal::Pty> {
     let root = sys::Dir::open(format!("/proc/{pid}/root"))?;
     let mount: OwnedFd = root.open_dir("/dev/pts")?.into();
     let kind = rustix::fs::fstatfs(&mount).context(|| "cannot look at the container's /dev/pts".into())?;

@@ -36,6 +36,7 @@ pub use stop::stop;
 pub use supervisor::Stream;
 pub use wait::wait;
 
+pub(crate) use exec::pty_of;
 pub(crate) use find::all as all_containers;
 pub(crate) use idrange::lease_owner;
 pub(crate) use remove::remove_tree;
