@@ -28,6 +28,11 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// Puts what was being done in front.
+    pub(crate) fn before(self, what: &str) -> Self {
+        Self { text: format!("{what}{}", self.text), ..self }
+    }
+
     /// Makes a failure from a value that does not read.
     pub(crate) fn from_invalid(invalid: &Invalid, code: u8) -> Self {
         Self { text: invalid.to_string(), hint: invalid.hint_text().map(str::to_owned), code }

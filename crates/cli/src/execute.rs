@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::global::Global;
 use crate::print::{self, Clock};
 use crate::{Parsed, output};
-use session::Session;
+pub(crate) use session::Session;
 
 /// Where the engine keeps its things unless told otherwise.
 const ROOT: &str = "/var/lib/coracle";

@@ -11,6 +11,7 @@ mod options;
 mod output;
 mod parse;
 pub mod print;
+mod runtime;
 mod suggest;
 pub mod template;
 mod text;
@@ -27,6 +28,7 @@ pub use global::Global;
 pub use grammar::format::Format;
 pub use output::{stderr, stdout};
 pub use parse::{Parsed, parse};
+pub use runtime::run_runtime;
 
 /// Parses the arguments (without the program's name), lets `execute` carry the command out and
 /// returns its exit code; help, version and every failure are printed here.

@@ -16,5 +16,11 @@ fn main() -> ExitCode {
     if name.as_bytes().ends_with(b"docker-init") {
         sys::process::exit_now(init::main(&args));
     }
+    if name.as_bytes().ends_with(b"coracle-runtime") {
+        return cli::run_runtime(&args);
+    }
+    if args.first().is_some_and(|first| first.as_bytes() == b"runtime") {
+        return cli::run_runtime(&args[1..]);
+    }
     cli::run(&args, cli::execute)
 }

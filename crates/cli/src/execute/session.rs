@@ -12,18 +12,18 @@ const PROXIED: [i32; 8] = [1, 2, 3, 10, 12, 13, 15, 28];
 
 /// The process' own streams, its window and its signals.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     signals: Option<Signals>,
 }
 
 impl Session {
     /// Receives signals if the verb stays.
-    pub(super) fn new(stays: bool) -> sys::Result<Self> {
+    pub(crate) fn new(stays: bool) -> sys::Result<Self> {
         Ok(Self { signals: stays.then(|| Signals::receive(&PROXIED)).transpose()? })
     }
 
     /// Runs with the engine's view of this session.
-    pub(super) fn terminal(&self) -> Terminal<'_> {
+    pub(crate) fn terminal(&self) -> Terminal<'_> {
         Terminal {
             stdin: rustix::stdio::stdin(),
             stdout: rustix::stdio::stdout(),

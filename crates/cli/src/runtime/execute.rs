@@ -1,0 +1,79 @@
+//! Carries commands out: requests → engine → text and exit code.
+
+use engine::bundle::{self, Runtime};
+use engine::container::Terminal;
+
+use super::FAILED;
+use super::global::Global;
+use super::log::Log;
+use super::print;
+use super::verb::Command;
+use crate::error::Failure;
+use crate::execute::Session;
+use crate::output;
+
+/// The exit code of an exec that did not come to run its process, as runc's.
+const NOT_EXECUTED: u8 = 255;
+
+/// Carries a command out and returns the exit code.
+pub(super) fn execute(global: &Global, command: &Command, log: &Log) -> Result<u8, Failure> {
+    let failed = |error| failure(&error, FAILED);
+    let runtime = Runtime::new(global.root.clone()).map_err(failed)?;
+    let done = match command {
+        Command::Create(request) => bundle::create(&runtime, request).map(|warnings| warn(log, &warnings)),
+        Command::Start(id) => bundle::start(&runtime, id),
+        Command::Kill(request) => bundle::kill(&runtime, request),
+        Command::Delete { id, force } => {
+            bundle::delete(&runtime, id, *force).map(|warnings| warn(log, &warnings))
+        }
+        Command::Pause(id) => bundle::pause(&runtime, id),
+        Command::Resume(id) => bundle::resume(&runtime, id),
+        Command::Spec { bundle, rootless } => {
+            let owner = || (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+            bundle::write_spec(bundle, rootless.then(owner))
+        }
+        Command::Run(request) => {
+            let session =
+                Session::new(!request.detach).map_err(|error| Failure::from_error(&error, FAILED))?;
+            let warn = |text: &str| log.warn(text);
+            let terminal = Terminal { warn: &warn, ..session.terminal() };
+            return bundle::run(&runtime, request, &terminal).map(|code| code.unwrap_or(0)).map_err(failed);
+        }
+        Command::Exec(request) => {
+            let session =
+                Session::new(!request.detach).map_err(|error| Failure::from_error(&error, NOT_EXECUTED))?;
+            let code = bundle::exec(&runtime, request, &session.terminal()).map(|code| code.unwrap_or(0));
+            return code.map_err(|error| failure(&error, NOT_EXECUTED).before("exec failed: "));
+        }
+        Command::State(id) => {
+            let state = bundle::state(&runtime, id).map_err(failed)?;
+            return show(&print::state(&state));
+        }
+        Command::List { json, quiet } => {
+            let states = bundle::list(&runtime).map_err(failed)?;
+            return show(&print::list(&states, *json, *quiet));
+        }
+        Command::Ps { id, json } => {
+            let rows = bundle::ps(&runtime, id).map_err(failed)?;
+            return show(&print::ps(&rows, *json, &jiff::tz::TimeZone::system()));
+        }
+        Command::Features => return show(&print::pretty(&bundle::features())),
+    };
+    done.map(|()| 0).map_err(failed)
+}
+
+fn warn(log: &Log, warnings: &[String]) {
+    warnings.iter().for_each(|warning| log.warn(warning));
+}
+
+fn failure(error: &engine::Error, code: u8) -> Failure {
+    let failure = Failure::from_error(error, code);
+    match error.remedy() {
+        Some(remedy) => failure.hint(remedy),
+        None => failure,
+    }
+}
+
+fn show(text: &str) -> Result<u8, Failure> {
+    output::stdout(text).map(|()| 0).map_err(|error| Failure::from_error(&error, FAILED))
+}

@@ -1,0 +1,76 @@
+//! The command line of the runtime: what is understood and what is refused by name.
+
+use std::ffi::OsString;
+
+use engine::bundle::request::{ExecProcess, InheritedFds};
+
+use super::global;
+use super::verb::{self, Command};
+use crate::caller::Process;
+use crate::error::{Exit, Failure};
+
+fn parse(line: &str) -> Result<Command, Exit> {
+    let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+    let (_, words) = global::parse(&args, &Process)?;
+    verb::parse(&words, &Process)
+}
+
+#[track_caller]
+fn refused(line: &str) -> Failure {
+    match parse(line) {
+        Err(Exit::Fail(failure)) => failure,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn callers_of_runc_are_understood() {
+    let line = "--root=/r --log /l --log-format=json --rootless auto --systemd-cgroup=false create --bundle /b \
+                --pid-file p --console-socket s --no-new-keyring --preserve-fds 2 c1";
+    let Command::Create(request) = parse(line).unwrap() else { panic!("{line}") };
+    assert_eq!(
+        (request.id.as_str(), request.bundle.to_str(), request.new_keyring),
+        ("c1", Some("/b"), false)
+    );
+    assert_eq!(request.inherited, InheritedFds { listen: 0, further: 2 });
+    assert!(matches!(parse("delete c1 --force").unwrap(), Command::Delete { force: true, .. }));
+    let Command::Kill(request) = parse("kill --all c1 9").unwrap() else { panic!("kill") };
+    assert_eq!((request.signal.number(), request.all), (9, true));
+    let Command::Kill(request) = parse("kill c1").unwrap() else { panic!("kill") };
+    assert_eq!(request.signal.number(), 15);
+    let Command::Exec(request) = parse("exec -t -u 7:8 -e A=b -g 5 -c CAP_KILL c1 ls -l --all").unwrap()
+    else {
+        panic!("exec")
+    };
+    let ExecProcess::Command(command) = request.process else { panic!("a command") };
+    assert_eq!(command.args, ["ls", "-l", "--all"]);
+    assert_eq!((command.user, command.additional_gids), (Some((7, Some(8))), vec![5]));
+    assert!(matches!(parse("exec -p f -d --pid-file x c1").unwrap(), Command::Exec(_)));
+}
+
+#[test]
+fn what_is_not_built_is_refused_by_name() {
+    for (line, named) in [
+        ("--systemd-cgroup list", "--systemd-cgroup"),
+        ("--criu x list", "--criu"),
+        ("--log-format xml list", "xml"),
+        ("--bogus list", "--bogus"),
+        ("create --no-pivot c", "--no-pivot"),
+        ("run --bogus c", "--bogus"),
+        ("exec --apparmor p c true", "--apparmor"),
+        ("exec --process-label l c true", "--process-label"),
+        ("exec -u root c true", "root"),
+        ("kill c FOO", "FOO"),
+        ("ps c aux", "aux"),
+        ("checkpoint c", "checkpoint"),
+        ("update c", "update"),
+        ("strat c", "did you mean 'coracle runtime start'"),
+        ("state", "requires at least 1 argument"),
+        ("state a b", "too many arguments: b"),
+        ("list -f yaml", "yaml"),
+    ] {
+        let failure = refused(line);
+        assert_eq!(failure.code, 1, "{line}");
+        assert!(failure.render().contains(named), "{line}: {}", failure.render());
+    }
+}

@@ -1,0 +1,134 @@
+//! A bundle's `config.json`: read, checked, and its host paths made absolute.
+
+use std::ffi::OsString;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use oci::runtime::{NamespaceKind, Process, Seccomp, Spec};
+use rustix::fs::{Mode, OFlags};
+use sys::{Context, Dir};
+
+use super::home::{CONFIG, Runtime};
+use super::request::InheritedFds;
+use crate::error::{Error, Result};
+
+/// Larger ones are no specification.
+const CONFIG_BYTES_MAX: usize = 16 << 20;
+
+/// A bundle that was read.
+#[derive(Debug)]
+pub(super) struct Bundle {
+    /// Without links, as the kernel names it.
+    pub(super) path: PathBuf,
+    pub(super) rootfs: PathBuf,
+    pub(super) spec: Spec,
+    /// The specification with absolute paths, as it is kept.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Bundle {
+    /// Reads a bundle.
+    pub(super) fn load(path: &Path) -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).on_path("open bundle", path)?;
+        let name = rustix::fs::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new())
+            .on_path("resolve bundle", path)?;
+        let path = PathBuf::from(OsString::from_vec(name.into_bytes()));
+        let bytes = Dir::from_fd(fd, &path).read_regular(CONFIG, CONFIG_BYTES_MAX).map_err(|error| {
+            let missing = error.is_not_found();
+            let error = Error::from(error);
+            if missing { error.hint("`spec` writes one to begin with") } else { error }
+        })?;
+        let mut spec = parse(&bytes, &path.join(CONFIG))?;
+        let root = spec.root.as_ref().map(|root| path.join(&root.path));
+        let rootfs =
+            root.ok_or_else(|| Error::invalid("invalid container specification: `root` is missing"))?;
+        let stat = rustix::fs::stat(&rootfs).on_path("use the root file system", &rootfs)?;
+        if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
+            return Err(Error::invalid(format!(
+                "the root file system `{}` is not a directory",
+                rootfs.display()
+            )));
+        }
+        make_absolute(&mut spec, &path);
+        let bytes = serde_json::to_vec(&spec)
+            .map_err(|error| Error::invalid("cannot keep the specification").caused_by(error))?;
+        Ok(Self { path, rootfs, spec, bytes })
+    }
+}
+
+/// Reads the specification that a container was made of.
+pub(super) fn kept(dir: &Dir) -> Result<Spec> {
+    parse(&store::read(dir, CONFIG)?, &dir.label().join(CONFIG))
+}
+
+/// Reads the `process` object of a file.
+pub(super) fn process_file(path: &Path) -> Result<Process> {
+    let bytes = sys::fs::read(path)?;
+    serde_json::from_slice(&bytes).map_err(|error| unreadable(path, error))
+}
+
+fn parse(bytes: &[u8], path: &Path) -> Result<Spec> {
+    let spec: Spec = serde_json::from_slice(bytes).map_err(|error| unreadable(path, error))?;
+    if spec.oci_version.split('.').next() != Some("1") {
+        return Err(Error::unsupported(format!(
+            "`{}` has ociVersion `{}`: this runtime reads 1.x",
+            path.display(),
+            spec.oci_version
+        )));
+    }
+    Ok(spec)
+}
+
+fn unreadable(path: &Path, error: serde_json::Error) -> Error {
+    Error::invalid(format!("cannot understand `{}`", path.display())).caused_by(error)
+}
+
+/// Paths of the host are relative to the bundle.
+fn make_absolute(spec: &mut Spec, bundle: &Path) {
+    for mount in &mut spec.mounts {
+        let bound = mount.kind.as_deref() == Some("bind")
+            || mount.options.iter().any(|option| option == "bind" || option == "rbind");
+        if let Some(source) = mount.source.as_mut().filter(|_| bound) {
+            *source = bundle.join(&*source);
+        }
+    }
+}
+
+/// Whether the container gets a pid namespace of its own.
+pub(super) fn own_pid_namespace(spec: &Spec) -> bool {
+    let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+    namespaces.into_iter().any(|ns| ns.kind == NamespaceKind::Pid && ns.path.is_none())
+}
+
+/// Compiles the filter of a specification, or finds it in the cache.
+pub(super) fn filter(runtime: &Runtime, seccomp: Option<&Seccomp>) -> Result<Option<(Vec<u8>, u32)>> {
+    let Some(seccomp) = seccomp else { return Ok(None) };
+    let cached = seccomp::compile_cached(&runtime.seccomp_cache()?, seccomp)?;
+    if cached.program.needs_listener() {
+        return Err(Error::unsupported("a seccomp filter with SCMP_ACT_NOTIFY is not supported yet")
+            .hint("use SCMP_ACT_ERRNO for these calls"));
+    }
+    Ok(Some((cached.program.to_bytes(), cached.program.flags.bits())))
+}
+
+/// Tells a process of the descriptors that it inherits; returns how many there are.
+pub(super) fn inherit(process: &mut Process, inherited: InheritedFds) -> Result<u32> {
+    let count = inherited.listen.saturating_add(inherited.further);
+    if count > 1 << 16 {
+        return Err(Error::invalid(format!("--preserve-fds: {count} descriptors are too many")));
+    }
+    for number in 3..3 + count {
+        rustix::fs::readlink(format!("/proc/self/fd/{number}"), Vec::new()).map_err(|_| {
+            Error::invalid(format!("--preserve-fds: descriptor {number} is not open"))
+                .hint("pass as many descriptors, from 3 on without a gap")
+        })?;
+    }
+    if inherited.listen > 0 {
+        // The number of the process that they are for: the first one inside (sd_listen_fds(3)).
+        process.env.push(format!("LISTEN_FDS={}", inherited.listen));
+        process.env.push("LISTEN_PID=1".to_owned());
+    }
+    Ok(count)
+}

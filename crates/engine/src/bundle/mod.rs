@@ -1,0 +1,51 @@
+//! The verbs of an OCI runtime over bundles: no images, no supervisor, no record beyond the state directory.
+//!
+//! `make.rs` is the place to begin reading: it is the recipe that `create` and `run` share.
+//!
+//! ```text
+//!   ROOT  /run/coracle/runtime                  tmpfs, dies with the boot
+//!     .seccomp/                                 compiled filters
+//!     ID/                                       one directory a container, mode 0700
+//!       lock                                    held while it is created, started or deleted
+//!       config.json                             the specification as it was at its creation
+//!       start                                   socket at which a created container waits to be started
+//!       state.json                              written last; without it there is no container
+//! ```
+
+mod config;
+mod console;
+mod create;
+mod delete;
+mod exec;
+mod features;
+mod foreground;
+mod group;
+mod home;
+mod kill;
+mod list;
+mod make;
+mod pause;
+mod process;
+mod ps;
+mod record;
+mod run;
+mod spec;
+mod start;
+
+pub use create::create;
+pub use delete::delete;
+pub use exec::exec;
+pub use features::features;
+pub use home::Runtime;
+pub use kill::kill;
+pub use list::{list, state};
+pub use pause::{pause, resume};
+pub use ps::{ProcessRow, ps};
+pub use record::StateView;
+pub use run::run;
+pub use spec::write_spec;
+pub use start::start;
+
+pub use oci::runtime::SPEC_VERSION;
+
+pub mod request;
