@@ -117,7 +117,7 @@ pub(super) struct Exec {
     /// Pass N more descriptors to the process (stdio + $LISTEN_FDS + N in total)
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) preserve_fds: u32,
-    /// Run the process in an existing sub-cgroup: [CONTROLLER:]PATH
+    /// Run the process in an existing sub-cgroup: PATH, or CONTROLLER:PATH
     #[arg(long, value_name = "CGROUP")]
     pub(super) cgroup: Vec<String>,
     /// Allow exec in a paused container
