@@ -18,6 +18,7 @@ mod rlimit;
 mod scheduler;
 mod stdio;
 pub mod step;
+mod sysctl;
 
 pub use create::{Console, CreateInput, Created, Parent, create, start_through};
 pub use error::{Error, Failure, FailureKind, Result};

@@ -13,7 +13,7 @@ const NODIRATIME: u64 = 0x80;
 const NOSYMFOLLOW: u64 = 0x20_0000;
 
 /// The words that mean the same for every file system; the rest goes to the file system itself.
-const WORDS: [&str; 32] = [
+const WORDS: [&str; 33] = [
     "atime",
     "bind",
     "defaults",
@@ -25,6 +25,7 @@ const WORDS: [&str; 32] = [
     "nodev",
     "nodiratime",
     "noexec",
+    "norelatime",
     "nostrictatime",
     "nosuid",
     "nosymfollow",
@@ -63,6 +64,8 @@ pub fn mount_options() -> Vec<String> {
         "atime",
         "strictatime",
         "nostrictatime",
+        "relatime",
+        "norelatime",
         "nodiratime",
         "diratime",
         "nosymfollow",
@@ -147,9 +150,10 @@ fn attribute(option: &str) -> Option<(u64, u64)> {
         "dev" => (0, NODEV),
         "noexec" => (NOEXEC, 0),
         "exec" => (0, NOEXEC),
-        "noatime" => (NOATIME, ATIME & !NOATIME),
-        "strictatime" => (STRICTATIME, ATIME & !STRICTATIME),
-        "relatime" | "atime" | "nostrictatime" => (0, ATIME),
+        // The three are one value: mount_setattr(2) wants all its bits cleared where one is set.
+        "noatime" => (NOATIME, ATIME),
+        "strictatime" => (STRICTATIME, ATIME),
+        "relatime" | "norelatime" | "atime" | "nostrictatime" => (0, ATIME),
         "nodiratime" => (NODIRATIME, 0),
         "diratime" => (0, NODIRATIME),
         "nosymfollow" => (NOSYMFOLLOW, 0),

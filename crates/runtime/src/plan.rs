@@ -3,9 +3,9 @@
 use std::path::{Component, Path, PathBuf};
 
 use oci::rootfs::Rootfs;
-use oci::runtime::{Linux, Mount, NamespaceKind, Process, Spec};
+use oci::runtime::{IdMapping, Linux, Mount, NamespaceKind, Process, Spec};
 use sys::credentials::capability_number;
-use sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWPID, NEWTIME, NEWUSER, NEWUTS};
+use sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWPID, NEWTIME, NEWUSER, NEWUTS, namespace_names};
 
 use crate::error::{Error, Result};
 use crate::options::{IdmapOption, parse_options, propagation};
@@ -89,7 +89,7 @@ pub(crate) fn invalid(text: impl Into<String>) -> Error {
 }
 
 /// Returns the host's id of an id inside; one that is not mapped fails when it is taken on.
-pub(crate) fn host_id(map: &[oci::runtime::IdMapping], id: u32, own: bool) -> u32 {
+pub(crate) fn host_id(map: &[IdMapping], id: u32, own: bool) -> u32 {
     if !own {
         return id;
     }
@@ -120,7 +120,7 @@ fn namespaces(linux: &Linux) -> Result<(u64, Vec<(u64, PathBuf)>)> {
     for namespace in &linux.namespaces {
         let flag = flag_of(namespace.kind);
         if seen & flag != 0 {
-            return Err(invalid(format!("namespace `{:?}` is listed twice", namespace.kind)));
+            return Err(invalid(format!("namespace `{}` is listed twice", namespace_names(flag))));
         }
         seen |= flag;
         match (&namespace.path, namespace.kind) {
@@ -145,6 +145,7 @@ fn namespaces(linux: &Linux) -> Result<(u64, Vec<(u64, PathBuf)>)> {
     if seen & NEWUSER == 0 && !(linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty()) {
         return Err(invalid("uidMappings and gidMappings need a user namespace"));
     }
+    linux.uid_mappings.iter().chain(&linux.gid_mappings).try_for_each(crate::refused::refuse_map_line)?;
     // The user namespace comes last: joining the others needs the caller's capabilities.
     join.sort_by_key(|(flag, _)| *flag == NEWUSER);
     Ok((create, join))
@@ -179,14 +180,17 @@ fn build_steps(
         steps.push(BuildStep::Console);
     }
     for (key, value) in &linux.sysctl {
-        steps.push(sysctl_step(key, value, linux)?);
+        steps.push(crate::sysctl::sysctl_step(key, value, linux)?);
     }
     steps.extend(linux.readonly_paths.iter().map(|path| BuildStep::ReadOnly { path: path.into() }));
     steps.extend(linux.masked_paths.iter().map(|path| BuildStep::Mask { path: path.into() }));
     if spec.root.as_ref().is_some_and(|root| root.readonly) {
         steps.push(BuildStep::RootReadOnly);
     }
-    for limit in &process.rlimits {
+    for (index, limit) in process.rlimits.iter().enumerate() {
+        if process.rlimits[..index].iter().any(|before| before.kind == limit.kind) {
+            return Err(invalid(format!("rlimit `{}` is listed twice", limit.kind)));
+        }
         let resource = crate::rlimit::number(&limit.kind)
             .ok_or_else(|| invalid(format!("unknown rlimit `{}`", limit.kind)))?;
         if limit.soft > limit.hard {
@@ -313,44 +317,6 @@ fn guest_path(path: &Path) -> Result<PathBuf> {
     Ok(clean)
 }
 
-/// Allows only sysctls that a namespace of the container's own holds; anything else would
-/// change the host (CVE-2022-0811: no other character than those of a key may pass).
-fn sysctl_step(key: &str, value: &str, linux: &Linux) -> Result<BuildStep> {
-    let path = key.replace('.', "/");
-    let plain = key.split(['.', '/']).all(|part| {
-        !part.is_empty()
-            && part != ".."
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:@".contains(&b))
-    });
-    if !plain || value.contains(['\n', '\0']) {
-        return Err(invalid(format!("sysctl `{key}={value}` is malformed")));
-    }
-    let own = |kind: NamespaceKind| linux.namespaces.iter().any(|ns| ns.kind == kind);
-    const IPC: [&str; 8] = [
-        "kernel/msgmax",
-        "kernel/msgmnb",
-        "kernel/msgmni",
-        "kernel/sem",
-        "kernel/shmall",
-        "kernel/shmmax",
-        "kernel/shmmni",
-        "kernel/shm_rmid_forced",
-    ];
-    let namespaced = if path.starts_with("net/") {
-        own(NamespaceKind::Network)
-    } else if IPC.contains(&path.as_str()) || path.starts_with("fs/mqueue/") {
-        own(NamespaceKind::Ipc)
-    } else if path == "kernel/domainname" || path == "kernel/hostname" {
-        own(NamespaceKind::Uts)
-    } else {
-        false
-    };
-    if !namespaced {
-        return Err(invalid(format!("sysctl `{key}` is not in a separate namespace of the container")));
-    }
-    Ok(BuildStep::Sysctl { key: path, value: value.to_owned() })
-}
-
 /// What init can do while the builder mounts.
 fn prepare_steps(spec: &Spec, new_namespaces: u64) -> Vec<InitStep> {
     let mut steps = vec![InitStep::NewSession, InitStep::SessionKeyring];
@@ -380,6 +346,9 @@ fn init_steps(
         steps.push(InitStep::LockMounts);
     }
     if let Some(personality) = &linux.personality {
+        if let Some(flag) = personality.flags.first() {
+            return Err(invalid(format!("unknown personality flag `{flag}`")));
+        }
         let domain = match personality.domain.as_str() {
             "LINUX" => 0,
             "LINUX32" => 8,

@@ -1,6 +1,6 @@
 //! What a specification may ask and this runtime does not do: refused by name, never ignored.
 
-use oci::runtime::{Linux, Process, Spec};
+use oci::runtime::{IdMapping, Linux, Process, Spec};
 
 use crate::error::{Error, Result};
 
@@ -35,4 +35,16 @@ fn first(asked: &[(bool, &str)]) -> Result<()> {
         Some((_, name)) => Err(Error::Unsupported(format!("{name} is not supported yet by this runtime"))),
         None => Ok(()),
     }
+}
+
+/// Refuses a line of an id map that runs past the last id: the sums of its ids are taken for granted.
+pub(crate) fn refuse_map_line(line: &IdMapping) -> Result<()> {
+    let IdMapping { container_id, host_id, size } = *line;
+    if container_id.checked_add(size).is_none() || host_id.checked_add(size).is_none() {
+        return Err(Error::Invalid(format!(
+            "the id map `{container_id} {host_id} {size}` runs past the last id, {}",
+            u32::MAX
+        )));
+    }
+    Ok(())
 }

@@ -39,7 +39,9 @@ impl Builder<'_> {
 
     /// Makes a mount that is no bind, without a place.
     fn detached(&mut self, step: &MountStep) -> Outcome<OwnedFd> {
-        let attributes = Attr::from_bits_truncate(step.set as u32);
+        // A new file system has nothing below it: the recursive options are its own too.
+        let set = (step.set & !step.recursive_clear) | step.recursive_set;
+        let attributes = Attr::from_bits_truncate(set as u32);
         let tree = match &step.source {
             Source::Proc { options } => self.proc(options, attributes)?,
             Source::Sysfs => mount::create("sysfs", &[], attributes)?,
@@ -201,7 +203,7 @@ impl Builder<'_> {
     fn mount_cgroup(&mut self, step: &MountStep) -> Outcome<()> {
         let Some(group) = self.group else { return Ok(()) };
         let target = self.target(&step.destination, true, &step.source)?;
-        let read_only = Attr::from_bits_truncate(step.set as u32)
+        let read_only = Attr::from_bits_truncate((step.set | step.recursive_set) as u32)
             | Attr::MOUNT_ATTR_NOSUID
             | Attr::MOUNT_ATTR_NODEV
             | Attr::MOUNT_ATTR_NOEXEC;
