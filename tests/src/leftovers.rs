@@ -64,7 +64,7 @@ fn processes(base: &str) -> Vec<(i32, String)> {
     let own = std::process::id().cast_signed();
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| *pid != own).filter_map(|pid| Some((pid, why_ours(pid, base)?))).collect()
+    pids.filter(|pid| *pid != own && *pid != 1).filter_map(|pid| Some((pid, why_ours(pid, base)?))).collect()
 }
 
 fn why_ours(pid: i32, base: &str) -> Option<String> {
@@ -93,9 +93,12 @@ fn why_ours(pid: i32, base: &str) -> Option<String> {
     None
 }
 
-/// A mount left on the host is seen by every process of the host; none of them is to blame.
+/// A mount left on the host is seen by every process of the host; none of them is to blame. The host's
+/// first process may be in another namespace than we are, and gets our mounts by propagation.
 fn shares_our_mounts(pid: i32) -> bool {
-    fs::read_link(format!("/proc/{pid}/ns/mnt")).ok() == fs::read_link("/proc/self/ns/mnt").ok()
+    let mounts = |who: &str| fs::read_link(format!("/proc/{who}/ns/mnt")).ok();
+    let theirs = mounts(&pid.to_string());
+    ["self", "1"].into_iter().any(|host| theirs == mounts(host))
 }
 
 /// Finds groups named after one of the containers, deepest first.
