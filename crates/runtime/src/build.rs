@@ -125,46 +125,16 @@ impl<'a> Builder<'a> {
         for step in &self.plan.build {
             match step {
                 BuildStep::Rlimit { resource, soft, hard } => {
-                    self.set_rlimit(init.pid, *resource, *soft, *hard)?
+                    let warning = crate::rlimit::set(init.pid, *resource, *soft, *hard)?;
+                    self.warnings.extend(warning);
                 }
                 BuildStep::OomScoreAdj { value } => {
-                    let path = format!("/proc/{}/oom_score_adj", init.pid);
-                    if let Err(error) = sys::fs::write(&path, value.to_string()) {
-                        if error.errno() != Some(rustix::io::Errno::ACCESS) {
-                            return Err(Failure::from(error).during("cannot set the OOM score"));
-                        }
-                        self.warnings.push(format!(
-                            "the OOM score adjustment {value} was not set: lowering it needs CAP_SYS_RESOURCE"
-                        ));
-                    }
+                    let file = format!("/proc/{}/oom_score_adj", init.pid);
+                    self.warnings.extend(crate::rlimit::set_oom_score(&file, *value)?);
                 }
                 _ => {}
             }
         }
-        Ok(())
-    }
-
-    fn set_rlimit(&mut self, pid: process::Pid, resource: u32, soft: u64, hard: u64) -> Outcome<()> {
-        let Err(error) = process::set_rlimit(pid, resource, soft, hard) else { return Ok(()) };
-        if error.raw_os_error() != Some(libc::EPERM) {
-            return Err(Failure {
-                errno: error.raw_os_error(),
-                ..Failure::refused(format!(
-                    "cannot set the limit `{}` to {soft}:{hard}",
-                    crate::rlimit::name(resource)
-                ))
-            });
-        }
-        let name = crate::rlimit::name(resource);
-        // Without CAP_SYS_RESOURCE the hard limit cannot rise: give what the machine allows and say so.
-        let (_, ceiling) = process::rlimit(pid, resource).map_err(|e| Failure {
-            errno: e.raw_os_error(),
-            ..Failure::refused("cannot read a resource limit")
-        })?;
-        let _ = process::set_rlimit(pid, resource, soft.min(ceiling), hard.min(ceiling));
-        self.warnings.push(format!(
-            "the limit `{name}` is {ceiling} and not {hard}: raising a hard limit needs CAP_SYS_RESOURCE"
-        ));
         Ok(())
     }
 

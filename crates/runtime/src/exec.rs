@@ -36,6 +36,7 @@ pub struct ExecInput<'a> {
 pub struct Executed {
     pub pid: Pid,
     pub pidfd: OwnedFd,
+    pub warnings: Vec<String>,
 }
 
 /// Starts the process and returns when its program runs.
@@ -65,7 +66,7 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     };
     let (ours, theirs) = Report::pair()?;
     let joiner = process::clone(CloneOptions::default(), || {
-        let own = || limit_self(&rlimits, input.process.oom_score_adj);
+        let own = || limit_self(&theirs, &rlimits, input.process.oom_score_adj);
         match join(target, namespaces, own, || run(input, &steps, &program, &theirs)) {
             Ok(pid) => {
                 theirs.send(&Message::Init { pid });
@@ -80,8 +81,10 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     drop(theirs);
     process::wait(joiner.pid)?;
     let mut pid = None;
+    let mut warnings = Vec::new();
     loop {
         match ours.receive() {
+            Some(Message::Warning(text)) => warnings.push(text),
             Some(Message::Init { pid: started }) => pid = Some(started),
             Some(Message::Failed(failure)) => {
                 // The failed process is our child; do not leave a zombie.
@@ -95,7 +98,7 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
         }
     }
     let pid = pid.ok_or(Error::Died("exec helper"))?;
-    Ok(Executed { pid, pidfd: process::open_pidfd(pid)? })
+    Ok(Executed { pid, pidfd: process::open_pidfd(pid)?, warnings })
 }
 
 /// Makes the process' user the owner of its standard streams, by the container's own id map.
@@ -153,23 +156,19 @@ fn rlimits(process: &Process) -> Result<Vec<(u32, u64, u64)>> {
 }
 
 /// Sets what the process inherits while there are the host's credentials to do so.
-fn limit_self(rlimits: &[(u32, u64, u64)], oom_score_adj: Option<i32>) -> std::result::Result<(), Failure> {
+fn limit_self(
+    report: &Report,
+    rlimits: &[(u32, u64, u64)],
+    oom_score_adj: Option<i32>,
+) -> std::result::Result<(), Failure> {
+    let mut warnings = Vec::new();
     for (resource, soft, hard) in rlimits {
-        process::set_rlimit(0, *resource, *soft, *hard).map_err(|error| Failure {
-            errno: error.raw_os_error(),
-            ..Failure::refused(format!(
-                "cannot set the limit `{}` to {soft}:{hard}",
-                crate::rlimit::name(*resource)
-            ))
-        })?;
+        warnings.extend(crate::rlimit::set(0, *resource, *soft, *hard)?);
     }
     if let Some(value) = oom_score_adj {
-        match sys::fs::write("/proc/self/oom_score_adj", value.to_string()) {
-            // Lowering it needs CAP_SYS_RESOURCE; without it the process keeps ours.
-            Err(error) if error.errno() == Some(rustix::io::Errno::ACCESS) => {}
-            other => other?,
-        }
+        warnings.extend(crate::rlimit::set_oom_score("/proc/self/oom_score_adj", value)?);
     }
+    warnings.into_iter().for_each(|warning| report.send(&Message::Warning(warning)));
     Ok(())
 }
 

@@ -42,7 +42,9 @@ pub(super) fn execute(global: &Global, command: &Command, log: &Log) -> Result<u
         Command::Exec(request) => {
             let session =
                 Session::new(!request.detach).map_err(|error| Failure::from_error(&error, NOT_EXECUTED))?;
-            let code = bundle::exec(&runtime, request, &session.terminal()).map(|code| code.unwrap_or(0));
+            let warn = |text: &str| log.warn(text);
+            let terminal = Terminal { warn: &warn, ..session.terminal() };
+            let code = bundle::exec(&runtime, request, &terminal).map(|code| code.unwrap_or(0));
             return code.map_err(|error| failure(&error, NOT_EXECUTED).before("exec failed: "));
         }
         Command::State(id) => {

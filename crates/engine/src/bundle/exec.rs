@@ -50,6 +50,7 @@ pub fn exec(runtime: &Runtime, request: &ExecRequest, terminal: &Terminal<'_>) -
     };
     let executed = runtime::exec(&target, &input)
         .doing(|| format!("cannot run `{}` in container `{id}`", process.args.join(" ")))?;
+    executed.warnings.iter().for_each(|warning| (terminal.warn)(warning));
     let master = pty.map(|pty| pty.master);
     let told = (|| {
         if let (Some(socket), Some(master)) = (&socket, &master) {

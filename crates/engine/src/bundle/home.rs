@@ -157,7 +157,7 @@ pub(super) fn missing(id: &str) -> Error {
 }
 
 /// Refuses what is not a name of letters, digits and `_+-.`.
-fn check_id(id: &str) -> Result<()> {
+pub(super) fn check_id(id: &str) -> Result<()> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
     if id.is_empty() || id.starts_with('.') || id.len() > ID_BYTES_MAX || !id.bytes().all(known) {
         return Err(Error::invalid(format!("invalid container ID format: `{}`", id.escape_debug()))

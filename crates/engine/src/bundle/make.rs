@@ -14,11 +14,11 @@ use sys::{Context, Dir};
 use super::config::{self, Bundle};
 use super::console;
 use super::group;
-use super::home::{CONFIG, Claim, Runtime, START};
+use super::home::{CONFIG, Claim, Runtime, START, check_id};
 use super::process::start_ticks;
 use super::record::Record;
 use super::request::CreateRequest;
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, Result};
 
 /// Who starts the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,7 @@ pub(super) fn make(runtime: &Runtime, request: &CreateRequest, starter: Starter)
 }
 
 fn prepare(runtime: &Runtime, request: &CreateRequest, starter: Starter) -> Result<Prepared> {
+    check_id(&request.id)?;
     let mut bundle = Bundle::load(&request.bundle)?;
     let detached = starter != Starter::Caller { detached: false };
     let socket = request.console_socket.as_deref();
@@ -139,6 +140,7 @@ fn populate(
         preserve_fds: prepared.preserve_fds,
         state: Some(&record.state(Status::Creating)),
     })
+    .map_err(|error| explain(error, group))
     .doing(|| format!("cannot create container `{}`", request.id))?;
     record.pid = created.pid;
     record.start_ticks = start_ticks(created.pid);
@@ -158,6 +160,16 @@ fn populate(
     }
     let warnings = created.warnings.clone();
     Ok(Made { created, record, hooks: prepared.plan.hooks.clone(), master, warnings })
+}
+
+/// A process that says nothing was most likely killed for its memory.
+fn explain(error: runtime::Error, group: Option<&cgroup::Group>) -> Error {
+    let silent = matches!(error, runtime::Error::Died(_));
+    let error = Error::from(error);
+    if silent && group.is_some_and(|group| group.oom_count().unwrap_or(0) > 0) {
+        return Error::invalid("the memory limit is too low to start in").caused_by(error).hint("raise it");
+    }
+    error
 }
 
 fn new_record(request: &CreateRequest, prepared: &Prepared, group: Option<&cgroup::Group>) -> Record {
