@@ -154,7 +154,7 @@ impl Drop for Engine {
 
 /// Finds the program under test: `CORACLE_BIN`, else the newest one that cargo built beside the test.
 #[track_caller]
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     if let Some(binary) = env::var_os("CORACLE_BIN") {
         return binary.into();
     }

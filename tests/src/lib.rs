@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 #![allow(clippy::print_stderr, reason = "what a failing test saw goes to its output")]
 
+mod bundle;
 mod command;
 mod engine;
 mod leftovers;
@@ -17,6 +18,7 @@ mod output;
 mod rootfs;
 mod terminal;
 
+pub use bundle::Bundles;
 pub use command::{Invocation, Running};
 pub use engine::Engine;
 pub use leftovers::Leftovers;

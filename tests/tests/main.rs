@@ -9,6 +9,7 @@ mod lifecycle;
 mod limits;
 mod lost;
 mod run;
+mod runtime;
 mod security;
 mod system;
 mod terminal;

@@ -1,0 +1,8 @@
+//! `coracle runtime`: the command line of an OCI runtime over bundles, as containerd and podman use it.
+
+mod bundles;
+mod console;
+mod exec;
+mod hooks;
+mod life;
+mod podman;
