@@ -66,6 +66,15 @@ impl Hierarchies {
         Self::open(&Layout::parse(&mountinfo, &own))
     }
 
+    /// Finds and opens the v2 hierarchy alone, at one of its usual places; `None` where it is not there.
+    pub fn detect_v2() -> Option<Self> {
+        let own = file::read_path("/proc/self/cgroup").ok()?;
+        let is_v2 =
+            |place: &&str| statfs(*place).is_ok_and(|stat| u64::try_from(stat.f_type) == Ok(CGROUP2_MAGIC));
+        let place = [USUAL_PLACE, "/sys/fs/cgroup/unified"].into_iter().find(is_v2)?;
+        Self::open(&Layout::parse(&format!("1 1 0:1 / {place} rw - cgroup2 cgroup2 rw"), &own)).ok()
+    }
+
     /// Opens the hierarchies of a layout; fails when one is not what the layout says.
     pub fn open(layout: &Layout) -> Result<Self> {
         let mounts: Vec<Mount> = layout.hierarchies.iter().map(Mount::open).collect::<Result<_>>()?;

@@ -12,7 +12,7 @@ use rustix::net::{
 use sys::Context;
 
 use crate::job::Attachment;
-use crate::protocol::{CHUNK, FailureReport, Reply, Request, Stream};
+use crate::protocol::{CHUNK, FailureReport, Phase, Reply, Request, Stream};
 
 /// A connection to the supervisor of one container.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub struct Client {
     /// The guardian, while it is our child.
     guardian: Option<i32>,
     buffer: Vec<u8>,
+    marks: Vec<(Phase, i64)>,
 }
 
 /// What a supervisor tells.
@@ -41,7 +42,7 @@ pub enum Event<'a> {
 
 impl Client {
     pub(crate) fn launched(socket: OwnedFd, guardian: i32) -> Self {
-        Self { socket, guardian: Some(guardian), buffer: Vec::new() }
+        Self { socket, guardian: Some(guardian), buffer: Vec::new(), marks: Vec::new() }
     }
 
     /// Connects to the supervisor of a running container.
@@ -51,7 +52,7 @@ impl Client {
             .context(|| "cannot make a socket".into())?;
         let address = address(&path)?;
         connect(&socket, &address.address).on_path("connect to", &path)?;
-        Ok(Self { socket, guardian: None, buffer: Vec::new() })
+        Ok(Self { socket, guardian: None, buffer: Vec::new(), marks: Vec::new() })
     }
 
     /// Asks for streams from now on.
@@ -108,17 +109,26 @@ impl Client {
                 Err(Errno::INTR | Errno::CONNRESET) => {}
                 Err(_) | Ok((0, _)) => return Event::Lost,
                 Ok((count, _)) => {
+                    if let Some(Reply::Mark(phase, at)) = Reply::decode(&self.buffer[..count]) {
+                        self.marks.push((phase, at));
+                        continue;
+                    }
                     return match Reply::decode(&self.buffer[..count]) {
                         Some(Reply::Started { pid }) => Event::Started { pid },
                         Some(Reply::Output(stream, bytes)) => Event::Output(stream, bytes),
                         Some(Reply::Ended { code }) => Event::Ended { code },
                         Some(Reply::Failed(report)) => Event::Failed(report),
                         Some(Reply::Warning(text)) => Event::Warning(text),
-                        None => Event::Lost,
+                        None | Some(Reply::Mark(..)) => Event::Lost,
                     };
                 }
             }
         }
+    }
+
+    /// The phases that have ended, with the time on the clock of [`monotonic`](crate::status::monotonic).
+    pub fn marks(&self) -> &[(Phase, i64)] {
+        &self.marks
     }
 
     /// The guardian's pid, if this client launched it.

@@ -10,12 +10,9 @@ use sys::Context;
 use sys::process::{self, CloneOptions, Pid};
 
 use crate::job::Job;
-use crate::launch::{CLIENT_FD, JOB_FD, LOCK_FD};
+use crate::launch::{CLIENT_FD, ENGINE_GROUP, JOB_FD, LOCK_FD};
 use crate::protocol::{FailureReport, Reply};
 use crate::supervise::{self, Assignment};
-
-/// Guardians and supervisors of all containers; beside the containers' own groups.
-const ENGINE_GROUP: &str = "/coracle/engine";
 
 /// The descriptors a guardian keeps for every supervisor it starts.
 #[derive(Debug)]
@@ -148,13 +145,13 @@ fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
     Ok((holdings, ends, exit_writer))
 }
 
-/// Moves this process, and so its supervisors, out of the caller's cgroup: the end of a login session or of
-/// a service ends what is in its group, and its limits are not meant for us. Where that is not possible we
-/// stay, and live as long as the caller's group does.
+/// Moves this process, and so its supervisors, out of the caller's v1 cgroups: the end of a login session or of a
+/// service ends what is in its groups, and their limits are not meant for us. In the v2 one it was born. Where
+/// that is not possible we stay, and live as long as the caller's groups do.
 fn leave_session(hierarchies: &cgroup::Hierarchies) {
     let group =
         cgroup::CgroupPath::parse(ENGINE_GROUP).and_then(|path| cgroup::Group::ensure(hierarchies, &path));
-    let _ = group.and_then(|group| group.attach_self());
+    let _ = group.and_then(|group| group.attach_self_v1());
 }
 
 /// Reads the job from its memory file, whatever was read of it before.

@@ -32,6 +32,8 @@ pub struct Job {
     pub attach: Attachment,
     pub log: Option<LogConfig>,
     pub teardown: Teardown,
+    /// Whether the launching client wants to know where the time goes.
+    pub timing: bool,
 }
 
 /// Which streams a client wants.

@@ -66,8 +66,23 @@ pub fn launch(job: &Job, lock: &store::Lock) -> Result<Client, LaunchError> {
         Inherit { fd: theirs.as_fd(), number: CLIENT_FD },
         Inherit { fd: lock.as_fd(), number: LOCK_FD },
     ];
-    let pid = process::spawn(&path, &arguments, &[], &inherit)?;
+    let group = job.cgroup.as_ref().and_then(|_| engine_group());
+    let into = group.as_ref().and_then(cgroup::Group::v2_fd);
+    let pid = match into.map(|group| process::spawn_into(group, &path, &arguments, &[], &inherit)) {
+        Some(Ok(pid)) => pid,
+        // No such group, or no right to it: the guardian stays where its caller is.
+        _ => process::spawn(&path, &arguments, &[], &inherit)?,
+    };
     Ok(Client::launched(ours, pid))
+}
+
+/// Guardians and supervisors of all containers; beside the containers' own groups.
+pub(crate) const ENGINE_GROUP: &str = "/coracle/engine";
+
+/// Opens the engine's own group in the v2 hierarchy, made where it is missing.
+fn engine_group() -> Option<cgroup::Group> {
+    let path = cgroup::CgroupPath::parse(ENGINE_GROUP).ok()?;
+    cgroup::Group::ensure(&cgroup::Hierarchies::detect_v2()?, &path).ok()
 }
 
 /// Moves descriptors to numbers from `least` on.

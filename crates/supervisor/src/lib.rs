@@ -26,5 +26,5 @@ pub use client::{Client, Event};
 pub use guardian::main as guardian_main;
 pub use job::{Attachment, Job, LogConfig, Removal, Teardown};
 pub use launch::{GUARDIAN_ARGUMENT, LOCK, LaunchError, launch};
-pub use protocol::{FailureReport, Stream};
+pub use protocol::{FailureReport, Phase, Stream};
 pub use relay::{Relay, RelayEnd, relay};

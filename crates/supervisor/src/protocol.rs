@@ -4,6 +4,7 @@
 //!   client                                   supervisor
 //!     ├── Attach(streams) ─────────────────────> │
 //!     ├── Stdin(bytes) / StdinEnd / Resize ────> │
+//!     │ <──────── Mark(phase, time), if asked ───┤   to the launching client
 //!     │ <─────────────────────── Started(pid) ───┤   to the launching client
 //!     │ <──────────── Output(stream, bytes) ─────┤
 //!     │ <───────── Ended(exit code) / Failed ────┤   after teardown, then the end of file
@@ -35,11 +36,40 @@ pub(crate) enum Request<'a> {
 /// What the supervisor says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reply<'a> {
-    Started { pid: i32 },
+    Started {
+        pid: i32,
+    },
     Output(Stream, &'a [u8]),
-    Ended { code: u8 },
+    Ended {
+        code: u8,
+    },
     Failed(FailureReport),
     Warning(&'a str),
+    /// The end of a phase of the start, on the clock that all processes share (`CLOCK_MONOTONIC`, nanoseconds).
+    Mark(Phase, i64),
+}
+
+/// Phases of a container's life between its launch and the last word, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Guardian,
+    Cgroup,
+    Created,
+    Ended,
+}
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Guardian, Self::Cgroup, Self::Created, Self::Ended];
+
+    /// Says what has been done by its end.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guardian => "guardian: terminal or pipes, socket, supervisor",
+            Self::Cgroup => "supervisor: cgroup and limits",
+            Self::Created => "builder and init: namespaces, mounts, program",
+            Self::Ended => "program runs",
+        }
+    }
 }
 
 /// Why a container could not be started.
@@ -95,6 +125,7 @@ impl<'a> Reply<'a> {
             Self::Ended { code } => vec![19, *code],
             Self::Failed(report) => [&[20, report.code], report.text.as_bytes()].concat(),
             Self::Warning(text) => [&[21], text.as_bytes()].concat(),
+            Self::Mark(phase, at) => [&[22, *phase as u8][..], &at.to_le_bytes()].concat(),
         }
     }
 
@@ -109,6 +140,9 @@ impl<'a> Reply<'a> {
                 Self::Failed(FailureReport { text: String::from_utf8_lossy(text).into_owned(), code: *code })
             }
             (21, text) => Self::Warning(std::str::from_utf8(text).ok()?),
+            (22, [phase, at @ ..]) => {
+                Self::Mark(*Phase::ALL.get(usize::from(*phase))?, i64::from_le_bytes(at.try_into().ok()?))
+            }
             _ => return None,
         })
     }
@@ -141,6 +175,7 @@ mod tests {
             Reply::Ended { code: 137 },
             Reply::Failed(failed),
             Reply::Warning("careful"),
+            Reply::Mark(Phase::Ended, i64::MAX),
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));
         }
@@ -148,7 +183,9 @@ mod tests {
 
     #[test]
     fn malformed_records_are_not_understood() {
-        for record in [&[][..], &[0], &[3, 1, 2], &[16, 1], &[99]] {
+        for record in
+            [&[][..], &[0], &[3, 1, 2], &[16, 1], &[22, 4, 0, 0, 0, 0, 0, 0, 0, 0], &[22, 0, 1], &[99]]
+        {
             assert_eq!(Request::decode(record), None);
             assert_eq!(Reply::decode(record), None);
         }

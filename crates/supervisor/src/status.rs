@@ -148,6 +148,12 @@ pub fn boot_id() -> String {
     sys::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim_end().to_owned()
 }
 
+/// Returns the clock that never goes back and is the same in all processes, in nanoseconds.
+pub fn monotonic() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
 /// Returns the wall clock in nanoseconds since 1970.
 pub fn now() -> i64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);

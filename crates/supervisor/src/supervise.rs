@@ -12,7 +12,7 @@ use sys::process::{self, ExitStatus, Pid};
 
 use crate::guardian::{ContainerEnds, Holdings, chain, read_job};
 use crate::job::Job;
-use crate::protocol::{FailureReport, Reply};
+use crate::protocol::{FailureReport, Phase, Reply};
 use crate::status::{self, State, Status};
 use crate::teardown;
 use clients::Clients;
@@ -87,11 +87,14 @@ pub(crate) fn main(assignment: Assignment<'_>, first: Option<(ContainerEnds, Own
 
 fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client: OwnedFd) -> i32 {
     let mut clients = Clients::default();
+    let mark = |phase| mark(&job, phase, &client);
+    mark(Phase::Guardian);
     let group = match create_group(&job, assignment.holdings) {
         Ok(group) => group,
         Err(error) => return give_up(&job, None, &client, &error),
     };
     let (group, warnings) = group;
+    mark(Phase::Cgroup);
     let created = create(assignment, &job, &ends, group.as_ref());
     let ContainerEnds { stdin, stdout, stderr, stdin_writer } = ends;
     drop((stdin, stdout, stderr));
@@ -99,6 +102,7 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
         Ok(created) => created,
         Err(error) => return give_up(&job, group.as_ref(), &client, &error),
     };
+    mark(Phase::Created);
     let mut status = running_status(assignment, &job, created.pid);
     status.warnings = warnings.into_iter().chain(created.warnings).collect();
     if let Err(error) = status.save(&job.run_dir) {
@@ -120,6 +124,13 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
     Supervisor::new(assignment, job, status, group, created.pidfd, clients, input)
         .and_then(Supervisor::run)
         .unwrap_or(NOT_STARTED)
+}
+
+/// Tells the launching client that a phase has ended, if it wants to know.
+fn mark(job: &Job, phase: Phase, client: &OwnedFd) {
+    if job.timing {
+        clients::send_now(client, &Reply::Mark(phase, status::monotonic()));
+    }
 }
 
 /// Goes on after the predecessor was killed.
@@ -430,6 +441,7 @@ fn record_end(
     clients: &mut Clients,
 ) {
     status.state = State::Exited;
+    let noticed = status::monotonic();
     status.finished = status::now();
     status.exit_code = end.code();
     status.pid = 0;
@@ -452,7 +464,8 @@ fn record_end(
     if let Some(lock) = assignment.lock {
         let _ = rustix::fs::flock(lock, rustix::fs::FlockOperation::Unlock);
     }
-    clients.send_last(&Reply::Ended { code: status.exit_code });
+    let mark = job.timing.then_some(Reply::Mark(Phase::Ended, noticed));
+    clients.send_last(mark.into_iter().chain([Reply::Ended { code: status.exit_code }]));
 }
 
 /// Writes the record of a run beside the container's own: that it began (which a crash of the machine may lose

@@ -102,8 +102,13 @@ impl<'a> Attached<'a> {
         }
     }
 
+    /// Phases that the supervisor has told of, with the times of their ends.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        self.client.marks().iter().map(|(phase, at)| (phase.name(), *at))
+    }
+
     /// Relays streams and signals until the container ends or the user detaches.
-    pub(crate) fn stay(mut self, terminal: &Terminal<'_>, sig_proxy: bool) -> Result<Outcome> {
+    pub(crate) fn stay(&mut self, terminal: &Terminal<'_>, sig_proxy: bool) -> Result<Outcome> {
         let raw = (self.terminal_wanted && self.streams.stdin)
             .then(|| sys::terminal::RawMode::enter(terminal.stdin))
             .flatten();

@@ -65,7 +65,8 @@ pub fn run(
         Ok(()) => attached.stay(terminal, request.sig_proxy),
         Err(error) => Err(crate::system::explain(engine, error)),
     };
-    timing.mark("container");
+    timing.extend(attached.marks());
+    timing.mark(if request.detach { "answer" } else { "teardown" });
     let outcome = outcome.inspect_err(|_| clear_away(engine, &record))?;
     Ok(Run { id: record.id, outcome })
 }

@@ -163,10 +163,11 @@ fn try_launch(
         create_cwd: true,
     })?;
     timing.mark("plan");
-    let job = job(engine, record, options, spec, plan, leases.clone());
+    let mut job = job(engine, record, options, spec, plan, leases.clone());
+    job.timing = timing.is_enabled();
     let client =
         supervisor::launch(&job, lock).doing(|| format!("cannot start container `{}`", record.name))?;
-    timing.mark("guardian");
+    timing.mark("launch");
     Ok(client)
 }
 
@@ -225,6 +226,7 @@ fn job(
             leases,
             removals,
         },
+        timing: false,
     }
 }
 

@@ -178,9 +178,11 @@ impl Clients {
     }
 
     /// Sends everything that is left and a last word; a slow reader keeps nobody waiting but us.
-    pub(crate) fn send_last(&mut self, reply: &Reply<'_>) {
+    pub(crate) fn send_last<'r>(&mut self, replies: impl Iterator<Item = Reply<'r>>) {
         let mut clients: Vec<Client> = self.places.drain(..).flatten().collect();
-        clients.iter_mut().for_each(|client| client.pending.push_back(reply.encode()));
+        for reply in replies {
+            clients.iter_mut().for_each(|client| client.pending.push_back(reply.encode()));
+        }
         loop {
             clients.retain_mut(|client| client.send_pending() == Sent::Some);
             if clients.is_empty() {
