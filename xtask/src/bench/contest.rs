@@ -196,6 +196,7 @@ impl Drop for Docker {
 /// root file system as a plain directory, nothing to pull, to mount or to log.
 pub(super) struct Runtime {
     name: &'static str,
+    program: PathBuf,
     bundle: PathBuf,
     state: PathBuf,
     started: usize,
@@ -220,14 +221,23 @@ impl Runtime {
             mounts.retain(|mount| mount["type"] != "bind");
         }
         fs::write(bundle.join("config.json"), serde_json::to_vec(&config)?)?;
-        Ok(Self { name, bundle, state, started: 0 })
+        Ok(Self { name, program: name.into(), bundle, state, started: 0 })
+    }
+
+    /// The engine's own runtime on the same bundle, by the name that makes it one.
+    pub(super) fn prepare_own(coracle: &Coracle, base: &Path, docker: &Docker) -> Result<Self> {
+        let name = "coracle-runtime";
+        let program = base.join("bin").join(name);
+        fs::create_dir_all(base.join("bin"))?;
+        std::os::unix::fs::symlink(&coracle.binary, &program)?;
+        Ok(Self { program, ..Self::prepare(name, base, docker)? })
     }
 
     /// Times `run` of the bundle.
     pub(super) fn start(&mut self) -> Result<Duration> {
         self.started += 1;
         let id = format!("bench-{}", self.started);
-        let mut command = Command::new(self.name);
+        let mut command = Command::new(&self.program);
         if self.name == "crun" && Path::new("/sys/fs/cgroup/unified").exists() {
             // crun refuses both versions of cgroups at once; it is shown the first alone.
             command = Command::new("unshare");

@@ -82,8 +82,10 @@ fn starts(
         ("`coracle run --rm`", Box::new(|| coracle.start())),
     ];
     if let Some(docker) = docker {
+        let mut own = Runtime::prepare_own(coracle, base, docker)?;
         let mut crun = Runtime::prepare("crun", base, docker)?;
         let mut runc = Runtime::prepare("runc", base, docker)?;
+        contestants.push(("`coracle runtime run`, bundle ready", Box::new(move || own.start())));
         contestants.push(("`crun run`, bundle ready", Box::new(move || crun.start())));
         contestants.push(("`runc run`, bundle ready", Box::new(move || runc.start())));
         contestants.push(("`docker run --rm`", Box::new(|| docker.start())));
