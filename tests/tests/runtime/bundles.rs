@@ -183,3 +183,51 @@ fn a_user_namespace_of_the_specification_is_made_and_joined() {
     fs::write(rootless.join("config.json"), spec.to_string()).unwrap();
     bundles.run(&["run", "-b", rootless.to_str().unwrap(), &second]).ok().prints("0");
 }
+
+#[test]
+fn capabilities_that_the_caller_lacks_are_left_out_with_a_warning() {
+    let bundles = Bundles::new();
+    let id = bundles.id("caps");
+    let bundle = bundles.bundle("caps", &["grep", "CapEff", "/proc/self/status"], |spec| {
+        let sets = json!(["CAP_KILL", "CAP_SYS_TIME"]);
+        spec["process"]["capabilities"] =
+            json!({ "bounding": sets, "effective": sets, "permitted": sets, "ambient": ["CAP_KILL"], "inheritable": null });
+    });
+    let (binary, root) = (tests::Engine::new().binary().to_owned(), bundles.root());
+    let words = [
+        "--bounding-set=-sys_time",
+        binary.to_str().unwrap(),
+        "runtime",
+        "--root",
+        root.to_str().unwrap(),
+        "run",
+        "-b",
+        bundle.to_str().unwrap(),
+        &id,
+    ];
+    let output = tests::Invocation::new("setpriv", &words).run().ok().prints("CapEff:\t0000000000000020");
+    assert!(output.stderr.contains("warning: the capability CAP_SYS_TIME is not given"), "{output}");
+}
+
+#[test]
+fn every_namespace_that_features_lists_is_made() {
+    let bundles = Bundles::new();
+    let features: Value = serde_json::from_str(&bundles.run(&["features"]).ok().stdout).unwrap();
+    let kinds: Vec<String> = serde_json::from_value(features["linux"]["namespaces"].clone()).unwrap();
+    let bundle = bundles.bundle("namespaces", &["sleep", "600"], |spec| {
+        spec["linux"]["namespaces"] = kinds.iter().map(|kind| json!({ "type": kind })).collect();
+        let map = json!([{ "containerID": 0, "hostID": 300_000, "size": 1000 }]);
+        (spec["linux"]["uidMappings"], spec["linux"]["gidMappings"]) = (map.clone(), map);
+    });
+    let id = bundles.start("namespaces", &bundle);
+    let pid = bundles.state(&id)["pid"].to_string();
+    for kind in kinds {
+        let file = match kind.as_str() {
+            "network" => "net",
+            "mount" => "mnt",
+            other => other,
+        };
+        let namespace = |who: &str| fs::read_link(format!("/proc/{who}/ns/{file}")).unwrap();
+        assert_ne!(namespace(&pid), namespace("self"), "{kind}");
+    }
+}

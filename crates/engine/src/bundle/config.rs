@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use oci::runtime::{NamespaceKind, Process, Seccomp, Spec};
 use rustix::fs::{Mode, OFlags};
+use serde_json::Value;
 use sys::{Context, Dir};
 
 use super::home::{CONFIG, Runtime};
@@ -66,11 +67,33 @@ pub(super) fn kept(dir: &Dir) -> Result<Spec> {
 /// Reads the `process` object of a file.
 pub(super) fn process_file(path: &Path) -> Result<Process> {
     let bytes = sys::fs::read(path)?;
-    serde_json::from_slice(&bytes).map_err(|error| unreadable(path, error))
+    read(&bytes, path)
+}
+
+/// Reads a document. Programs in Go write `null` for an empty list; it counts as absent.
+fn read<T: serde::de::DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T> {
+    let failed = match serde_json::from_slice(bytes) {
+        Ok(read) => return Ok(read),
+        Err(error) => unreadable(path, error),
+    };
+    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return Err(failed) };
+    drop_nulls(&mut value);
+    T::deserialize(value).map_err(|_| failed)
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 fn parse(bytes: &[u8], path: &Path) -> Result<Spec> {
-    let spec: Spec = serde_json::from_slice(bytes).map_err(|error| unreadable(path, error))?;
+    let spec: Spec = read(bytes, path)?;
     if spec.oci_version.split('.').next() != Some("1") {
         return Err(Error::unsupported(format!(
             "`{}` has ociVersion `{}`: this runtime reads 1.x",
@@ -102,6 +125,34 @@ pub(super) fn own_pid_namespace(spec: &Spec) -> bool {
     namespaces.into_iter().any(|ns| ns.kind == NamespaceKind::Pid && ns.path.is_none())
 }
 
+/// Leaves out the capabilities that the caller has not and so cannot give, and says so (runtime-spec 1.2,
+/// "capabilities"). In another user namespace there are all.
+pub(super) fn keep_grantable(process: &mut Process, spec: &Spec) -> Result<Vec<String>> {
+    let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+    let other_user_namespace = namespaces.into_iter().any(|ns| ns.kind == NamespaceKind::User);
+    let (Some(sets), false) = (&mut process.capabilities, other_user_namespace) else {
+        return Ok(Vec::new());
+    };
+    let held = sys::credentials::effective_capabilities()?;
+    let grantable = |name: &String| {
+        sys::credentials::capability_number(name).is_none_or(|number| held & (1 << number) != 0)
+    };
+    let mut lacking = std::collections::BTreeSet::new();
+    let lists = [
+        &mut sets.bounding,
+        &mut sets.effective,
+        &mut sets.permitted,
+        &mut sets.inheritable,
+        &mut sets.ambient,
+    ];
+    for list in lists {
+        lacking.extend(list.iter().filter(|name| !grantable(name)).cloned());
+        list.retain(grantable);
+    }
+    let warn = |name: &String| format!("the capability {name} is not given: this process has not got it");
+    Ok(lacking.iter().map(warn).collect())
+}
+
 /// Compiles the filter of a specification, or finds it in the cache.
 pub(super) fn filter(runtime: &Runtime, seccomp: Option<&Seccomp>) -> Result<Option<(Vec<u8>, u32)>> {
     let Some(seccomp) = seccomp else { return Ok(None) };
@@ -131,4 +182,19 @@ pub(super) fn inherit(process: &mut Process, inherited: InheritedFds) -> Result<
         process.env.push("LISTEN_PID=1".to_owned());
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_counts_as_absent() {
+        let text = br#"{"ociVersion":"1.0.2","mounts":null,"process":{"args":["a"],"env":null,"capabilities":null}}"#;
+        let spec = parse(text, Path::new("c")).unwrap();
+        assert_eq!(spec.process.unwrap().args, ["a"]);
+        let error = parse(br#"{"ociVersion":"1.0.2","mounts":7}"#, Path::new("c")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot understand `c`");
+        assert!(parse(b"{}", Path::new("c")).unwrap_err().to_string().contains("ociVersion"));
+    }
 }

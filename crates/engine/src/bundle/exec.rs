@@ -32,8 +32,9 @@ pub fn exec(runtime: &Runtime, request: &ExecRequest, terminal: &Terminal<'_>) -
     }
     let gone = || Error::conflict(format!("cannot exec in a stopped container: `{id}`"));
     let pidfd = container.record.open_process().ok_or_else(gone)?;
-    let spec = config::kept(&container.dir)?;
-    let mut process = process(request, spec.process.unwrap_or_default())?;
+    let mut spec = config::kept(&container.dir)?;
+    let mut process = process(request, spec.process.take().unwrap_or_default())?;
+    config::keep_grantable(&mut process, &spec)?.iter().for_each(|warning| (terminal.warn)(warning));
     console::check(process.terminal, request.detach, request.console_socket.as_deref())?;
     let preserve_fds = config::inherit(&mut process, request.inherited)?;
     let socket = request.console_socket.as_deref().map(console::reach).transpose()?;

@@ -47,6 +47,7 @@ struct Prepared {
     preserve_fds: u32,
     /// Where the master of the terminal goes.
     socket: Option<OwnedFd>,
+    warnings: Vec<String>,
 }
 
 /// Makes a container; nothing is left of one that could not be made.
@@ -68,9 +69,12 @@ fn prepare(runtime: &Runtime, request: &CreateRequest, starter: Starter) -> Resu
     let detached = starter != Starter::Caller { detached: false };
     let socket = request.console_socket.as_deref();
     let mut preserve_fds = 0;
-    if let Some(process) = &mut bundle.spec.process {
+    let mut warnings = Vec::new();
+    if let Some(mut process) = bundle.spec.process.take() {
         console::check(process.terminal, detached, socket)?;
-        preserve_fds = config::inherit(process, request.inherited)?;
+        preserve_fds = config::inherit(&mut process, request.inherited)?;
+        warnings = config::keep_grantable(&mut process, &bundle.spec)?;
+        bundle.spec.process = Some(process);
     }
     let filter = bundle.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
     let mut plan = runtime::plan(runtime::PlanInput {
@@ -84,7 +88,7 @@ fn prepare(runtime: &Runtime, request: &CreateRequest, starter: Starter) -> Resu
         plan.prepare.retain(|step| *step != InitStep::SessionKeyring);
     }
     let socket = socket.map(console::reach).transpose()?;
-    Ok(Prepared { bundle, plan, preserve_fds, socket })
+    Ok(Prepared { bundle, plan, preserve_fds, socket, warnings })
 }
 
 fn build(claim: &Claim, request: &CreateRequest, starter: Starter, prepared: Prepared) -> Result<Made> {
@@ -94,6 +98,7 @@ fn build(claim: &Claim, request: &CreateRequest, starter: Starter, prepared: Pre
     let outcome = populate(claim, request, starter, &prepared, &linux, group.as_ref());
     match outcome {
         Ok(mut made) => {
+            warnings.splice(..0, prepared.warnings);
             warnings.append(&mut made.warnings);
             Ok(Made { warnings, ..made })
         }
@@ -178,6 +183,7 @@ fn new_record(request: &CreateRequest, prepared: &Prepared, group: Option<&cgrou
         id: request.id.clone(),
         pid: 0,
         start_ticks: 0,
+        boot_id: supervisor::status::boot_id(),
         bundle: bundle.path.clone(),
         rootfs: bundle.rootfs.clone(),
         created: jiff::Timestamp::now().to_string(),

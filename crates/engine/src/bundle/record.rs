@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use oci::runtime::{State, Status};
 use serde::{Deserialize, Serialize};
 use store::{Durability, Lock};
+use supervisor::status::boot_id;
 use sys::Dir;
 
 use super::home::{Container, LOCK, START, STATE};
@@ -21,6 +22,8 @@ pub(super) struct Record {
     pub(super) pid: i32,
     /// When it started: tells it from a later process of the same number.
     pub(super) start_ticks: u64,
+    /// What pid and cgroup mean ends with the boot, whatever the state lies on.
+    pub(super) boot_id: String,
     pub(super) bundle: PathBuf,
     pub(super) rootfs: PathBuf,
     /// RFC 3339.
@@ -81,15 +84,24 @@ impl Record {
         }
     }
 
+    /// Opens the cgroup, if there is one.
     pub(super) fn group(&self) -> Option<cgroup::Group> {
+        if self.boot_id != boot_id() {
+            return None;
+        }
         group::reopen(&self.cgroup)
+    }
+
+    /// Whether the first process is alive: same pid, same start time, same boot.
+    pub(super) fn is_alive(&self) -> bool {
+        self.pid > 0 && process::is_alive(self.pid, self.start_ticks) && self.boot_id == boot_id()
     }
 
     /// Opens the first process, if it is alive.
     pub(super) fn open_process(&self) -> Option<OwnedFd> {
         let pidfd = sys::process::open_pidfd(self.pid).ok()?;
         // Looked at after opening: from here on the descriptor cannot turn into another process.
-        process::is_alive(self.pid, self.start_ticks).then_some(pidfd)
+        self.is_alive().then_some(pidfd)
     }
 }
 
@@ -100,7 +112,7 @@ impl Container {
             let being_made = Lock::is_held(&self.dir, LOCK)?;
             return Ok(if being_made { Status::Creating } else { Status::Stopped });
         }
-        if !process::is_alive(record.pid, record.start_ticks) {
+        if !record.is_alive() {
             return Ok(Status::Stopped);
         }
         if record.group().is_some_and(|group| group.frozen().unwrap_or(false)) {
