@@ -93,39 +93,55 @@ pub fn create(input: &CreateInput<'_>) -> Result<Created> {
         0
     })?;
     drop(theirs);
-    let outcome = follow(&ours, input);
+    let mut heard = Heard::default();
+    let outcome = follow(&ours, input, &mut heard);
     if outcome.is_err() {
-        // It may wait for us; its init ends with it.
+        // They may wait for us or for each other.
         let _ = process::signal(builder.pidfd.as_fd(), libc::SIGKILL);
+        if let Some(init) = &heard.init {
+            let _ = process::signal(init.pidfd.as_fd(), libc::SIGKILL);
+        }
     }
     if input.parent == Parent::Caller {
         process::wait(builder.pid)?;
+        // A container that did not come to be leaves no child behind.
+        let failed = heard.init.as_ref().filter(|_| outcome.is_err()).map(|init| init.pid);
+        for pid in heard.joiner.into_iter().chain(failed) {
+            process::wait(pid)?;
+        }
     }
-    let (init, warnings) = outcome?;
-    Ok(Created { pid: init.pid, pidfd: init.pidfd, warnings, report: ours })
+    outcome?;
+    let init = heard.init.ok_or(Error::Died("builder process"))?;
+    Ok(Created { pid: init.pid, pidfd: init.pidfd, warnings: heard.warnings, report: ours })
+}
+
+/// What the reports have told.
+#[derive(Default)]
+struct Heard {
+    init: Option<Child>,
+    joiner: Option<Pid>,
+    warnings: Vec<String>,
 }
 
 /// Reads reports until the outcome is known. Init's pidfd comes with the first: a program that has ended
 /// before we look is still ours.
-fn follow(report: &Report, input: &CreateInput<'_>) -> Result<(Child, Vec<String>)> {
-    let mut init: Option<Child> = None;
-    let mut warnings = Vec::new();
+fn follow(report: &Report, input: &CreateInput<'_>, heard: &mut Heard) -> Result<()> {
     loop {
         match report.receive_with() {
-            Some((Message::Init { pid }, Some(pidfd))) => init = Some(Child { pid, pidfd }),
+            Some((Message::Init { pid }, Some(pidfd))) => heard.init = Some(Child { pid, pidfd }),
             Some((Message::Init { .. }, None)) => return Err(Error::Died("builder process")),
-            Some((Message::Warning(text), _)) => warnings.push(text),
+            Some((Message::Joiner { pid }, _)) => heard.joiner = Some(pid),
+            Some((Message::Warning(text), _)) => heard.warnings.push(text),
             Some((Message::Mounted, _)) => {
-                runtime_hooks(input, init.as_ref().map_or(0, |init| init.pid))?;
+                runtime_hooks(input, heard.init.as_ref().map_or(0, |init| init.pid))?;
                 report.send_start();
             }
             Some((Message::Failed(failure), _)) => return Err(Error::from_failure(failure)),
-            Some((Message::Ready, _)) => break,
-            None if matches!(input.gate, Gate::Open) => break,
+            Some((Message::Ready, _)) => return Ok(()),
+            None if matches!(input.gate, Gate::Open) => return Ok(()),
             None => return Err(Error::Died("init process")),
         }
     }
-    Ok((init.ok_or(Error::Died("builder process"))?, warnings))
 }
 
 /// Runs the hooks that stand beside the runtime.
@@ -234,7 +250,7 @@ fn spawn_init(input: &CreateInput<'_>, report: &Report, waiter: &OwnedFd) -> Res
         0
     })?;
     drop(theirs);
-    drop(middle);
+    report.send(&Message::Joiner { pid: middle.pid });
     match ours.receive() {
         Some(Message::Init { pid }) => Ok(Child { pid, pidfd: process::open_pidfd(pid)? }),
         Some(Message::Failed(failure)) => Err(failure),

@@ -3,6 +3,7 @@
 //! ```text
 //!   creator                 builder                    init
 //!      │ <──── Init{pid} ──────┤                         │
+//!      │ <──── Joiner{pid} ────┤  only with namespaces of others
 //!      │ <──── Warning(text) ──┤                         │
 //!      │ <──── Mounted ────────┤  only with hooks        │
 //!      ├────── start byte ────>│  only with hooks        │
@@ -32,11 +33,43 @@ pub(crate) enum Message {
     Init {
         pid: i32,
     },
+    /// A process that joined namespaces for init and has ended; its parent is init's.
+    Joiner {
+        pid: i32,
+    },
     Warning(String),
     /// The root stands and is not entered yet: it is the creator's turn to run hooks.
     Mounted,
     Ready,
     Failed(Failure),
+}
+
+/// The most bytes of text in a message: names of a container's choice may be longer.
+const TEXT_BYTES: usize = 8 * 1024;
+/// Holds any message.
+const BUFFER_BYTES: usize = 2 * TEXT_BYTES;
+
+impl Message {
+    /// Encodes the message, with text cut to what the other end takes: one that did not fit would be lost,
+    /// and a failure nobody hears of looks like a success.
+    fn encode(&self) -> Option<Vec<u8>> {
+        let cut = match self {
+            Self::Warning(text) => Self::Warning(shorten(text)),
+            Self::Failed(failure) => {
+                Self::Failed(Failure { what: shorten(&failure.what), ..failure.clone() })
+            }
+            other => return postcard::to_stdvec(other).ok(),
+        };
+        postcard::to_stdvec(&cut).ok()
+    }
+}
+
+/// Cuts a text to its beginning.
+fn shorten(text: &str) -> String {
+    if text.len() <= TEXT_BYTES {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(TEXT_BYTES)])
 }
 
 /// One end of a message socket (`SOCK_SEQPACKET`: boundaries kept, end of file at close).
@@ -61,14 +94,14 @@ impl Report {
 
     /// Sends a message; a creator that is gone does not hear it, and nothing else could be told.
     pub(crate) fn send(&self, message: &Message) {
-        if let Ok(bytes) = postcard::to_stdvec(message) {
+        if let Some(bytes) = message.encode() {
             let _ = send(&self.0, &bytes, SendFlags::NOSIGNAL);
         }
     }
 
     /// Sends a message with a descriptor (unix(7), `SCM_RIGHTS`).
     pub(crate) fn send_with(&self, message: &Message, fd: BorrowedFd<'_>) {
-        let Ok(bytes) = postcard::to_stdvec(message) else { return };
+        let Some(bytes) = message.encode() else { return };
         let fds = [fd];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -83,7 +116,7 @@ impl Report {
 
     /// Waits for the next message and the descriptor it may bring.
     pub(crate) fn receive_with(&self) -> Option<(Message, Option<OwnedFd>)> {
-        let mut buffer = [0u8; 4096];
+        let mut buffer = [0u8; BUFFER_BYTES];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = loop {

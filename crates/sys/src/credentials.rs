@@ -131,8 +131,7 @@ pub fn effective_capabilities() -> Result<u64> {
     Ok(u64::from(data[0].effective) | (u64::from(data[1].effective) << 32))
 }
 
-/// Clears the ambient set and raises the given ones; those the kernel refuses are skipped, as
-/// a capability that is not permitted and inheritable cannot be ambient.
+/// Clears the ambient set and raises the given ones, which must be permitted and inheritable.
 pub fn set_ambient(set: u64) -> Result<()> {
     const PR_CAP_AMBIENT: i32 = 47;
     const RAISE: u64 = 2;

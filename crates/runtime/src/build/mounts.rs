@@ -21,7 +21,7 @@ impl Builder<'_> {
         let mut below = Vec::new();
         let tree = match step.source {
             Source::Bind { .. } => self.bind(index, step, &mut below)?,
-            _ => self.detached(step)?,
+            _ => self.detached(step).map_err(|failure| at_place(failure, &step.destination))?,
         };
         let is_directory = is_directory(&tree, &step.destination)?;
         let target = self.target(&step.destination, is_directory, &step.source)?;
@@ -183,8 +183,10 @@ impl Builder<'_> {
                 }
                 Ok(target)
             }
-            Err(error) if error.is_not_found() => self.make_target(root, destination, is_directory),
-            Err(error) => Err(error.into()),
+            Err(error) if error.is_not_found() => self
+                .make_target(root, destination, is_directory)
+                .map_err(|failure| at_place(failure, destination)),
+            Err(error) => Err(at_place(error.into(), destination)),
         }
     }
 
@@ -269,6 +271,11 @@ fn protect_proc(tree: &OwnedFd, target: &OwnedFd, step: &MountStep) -> Outcome<(
         )));
     }
     Ok(())
+}
+
+/// Names the place of a mount that could not be made.
+fn at_place(failure: Failure, destination: &Path) -> Failure {
+    failure.during(&format!("cannot mount at `{}`", destination.display()))
 }
 
 fn is_directory(fd: &OwnedFd, path: &Path) -> Outcome<bool> {

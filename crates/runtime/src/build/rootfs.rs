@@ -23,6 +23,8 @@ enum Via {
     OptionString,
 }
 
+const WAYS: [Via; 3] = [Via::Detached, Via::Attached, Via::OptionString];
+
 impl Builder<'_> {
     /// Mounts the root and attaches it on the staging directory.
     pub(super) fn mount_root(&mut self, rootfs: &Rootfs) -> Outcome<()> {
@@ -35,7 +37,7 @@ impl Builder<'_> {
                 mount::set_attributes(tree.as_fd(), change).on_path("make private", path)?;
                 mount::attach(tree.as_fd(), target.as_fd()).on_path("attach the root at", self.staging)?;
             }
-            Rootfs::Overlay(overlay) => self.mount_overlay(overlay, &target)?,
+            Rootfs::Overlay(overlay) => self.mount_overlay(overlay, &target, &WAYS)?,
         }
         // Open what is mounted now, not the directory below it.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -50,7 +52,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn mount_overlay(&self, overlay: &Overlay, target: &Dir) -> Outcome<()> {
+    /// Mounts the overlay by the first of the ways that the kernel knows.
+    fn mount_overlay(&self, overlay: &Overlay, target: &Dir, ways: &[Via]) -> Outcome<()> {
         let store = mount::clone_host_tree(&overlay.store, false)
             .map_err(|error| Failure::from(error).during("cannot use the image store"))?;
         if let Some(namespace) = &self.user_namespace {
@@ -63,14 +66,16 @@ impl Builder<'_> {
                 ))
             })?;
         }
+        if let ([layer], None) = (overlay.lowers.as_slice(), &overlay.upper) {
+            return self.mount_layer(layer, overlay, &store, target);
+        }
         let mut last = None;
-        for via in [Via::Detached, Via::Attached, Via::OptionString] {
-            if via != Via::Detached && last.is_some() {
+        let mut attached = false;
+        for via in ways.iter().copied() {
+            if via != Via::Detached && !attached {
                 // From here on the clone must be attached somewhere; nobody else sees this namespace.
-                if via == Via::Attached {
-                    mount::attach(store.as_fd(), target.as_fd())
-                        .on_path("attach the store at", self.staging)?;
-                }
+                mount::attach(store.as_fd(), target.as_fd()).on_path("attach the store at", self.staging)?;
+                attached = true;
             }
             match self.overlay_via(via, overlay, &store, target) {
                 Ok(()) => return Ok(()),
@@ -83,6 +88,16 @@ impl Builder<'_> {
             }
         }
         Err(last.map_or_else(|| Failure::refused("cannot mount the layers"), Failure::from))
+    }
+
+    /// Shows a single layer: overlayfs wants two at least.
+    fn mount_layer(&self, layer: &Path, overlay: &Overlay, store: &OwnedFd, target: &Dir) -> Outcome<()> {
+        mount::attach(store.as_fd(), target.as_fd()).on_path("attach the store at", self.staging)?;
+        let tree = mount::clone_fd(open_layer(overlay, store, layer)?.as_fd(), false)?;
+        let change = Change { set: mount::Attr::MOUNT_ATTR_RDONLY.bits().into(), ..Change::default() };
+        mount::set_attributes(tree.as_fd(), change).on_path("make read-only", layer)?;
+        mount::attach(tree.as_fd(), target.as_fd()).on_path("attach the root at", self.staging)?;
+        Ok(())
     }
 
     fn overlay_via(&self, via: Via, overlay: &Overlay, store: &OwnedFd, target: &Dir) -> sys::Result<()> {
@@ -115,16 +130,7 @@ struct Layers {
 
 impl Layers {
     fn open(overlay: &Overlay, store: &OwnedFd) -> sys::Result<Self> {
-        let open = |path: &Path| {
-            openat2(
-                store,
-                path,
-                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-                Mode::empty(),
-                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-            )
-            .on_path("open layer", &host_name(&overlay.store.join(path)))
-        };
+        let open = |path: &Path| open_layer(overlay, store, path);
         let lowers = overlay.lowers.iter().map(|path| open(path)).collect::<sys::Result<Vec<_>>>()?;
         let upper = match &overlay.upper {
             Some(upper) => Some((open(&upper.upper)?, open(&upper.work)?, upper.volatile)),
@@ -148,6 +154,17 @@ impl Layers {
     }
 }
 
+fn open_layer(overlay: &Overlay, store: &OwnedFd, path: &Path) -> sys::Result<OwnedFd> {
+    openat2(
+        store,
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+    )
+    .on_path("open layer", &host_name(&overlay.store.join(path)))
+}
+
 /// An id-mapped upper may be mounted silently read-only when its work directory cannot be made.
 fn assert_writable(root: &Dir) -> Outcome<()> {
     let stat = rustix::fs::fstatvfs(root).context(|| "cannot look at the root file system".into())?;
@@ -158,3 +175,6 @@ fn assert_writable(root: &Dir) -> Outcome<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
