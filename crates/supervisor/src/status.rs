@@ -143,9 +143,12 @@ fn parse_stat(text: &str) -> Option<ProcessFacts> {
     })
 }
 
-/// Returns the kernel's random id of this boot.
-pub fn boot_id() -> String {
-    sys::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim_end().to_owned()
+/// Returns the kernel's random id of this boot, read once in a process: it is compared for every container of a list.
+pub fn boot_id() -> &'static str {
+    static BOOT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    BOOT.get_or_init(|| {
+        sys::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim_end().to_owned()
+    })
 }
 
 /// Returns the clock that never goes back and is the same in all processes, in nanoseconds.

@@ -244,7 +244,7 @@ fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid) -> Status {
         state: State::Running,
         pid,
         start_ticks: status::process_facts(pid).map_or(0, |facts| facts.start_ticks),
-        boot_id: status::boot_id(),
+        boot_id: status::boot_id().to_owned(),
         guardian: assignment.guardian,
         supervisor: std::process::id() as Pid,
         started: status::now(),
