@@ -183,7 +183,7 @@ fn new_record(request: &CreateRequest, prepared: &Prepared, group: Option<&cgrou
         id: request.id.clone(),
         pid: 0,
         start_ticks: 0,
-        boot_id: supervisor::status::boot_id(),
+        boot_id: supervisor::status::boot_id().to_owned(),
         bundle: bundle.path.clone(),
         rootfs: bundle.rootfs.clone(),
         created: jiff::Timestamp::now().to_string(),
