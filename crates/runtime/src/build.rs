@@ -14,6 +14,7 @@
 //!                                     exit                                       │ privileges, execs
 //! ```
 
+mod copyup;
 mod idmap;
 mod mounts;
 mod rootfs;

@@ -101,6 +101,23 @@ fn the_root_file_system_is_the_bundle_s_own_and_paths_are_relative_to_it() {
         spec["linux"]["rootfsPropagation"] = json!("rslave");
     })
     .ok();
+    fs::create_dir_all(bundles.rootfs().join("kept/inner")).unwrap();
+    fs::write(bundles.rootfs().join("kept/inner/file"), "kept").unwrap();
+    std::os::unix::fs::symlink("inner/file", bundles.rootfs().join("kept/link")).unwrap();
+    std::os::unix::fs::chown(bundles.rootfs().join("kept/inner/file"), Some(5), Some(6)).unwrap();
+    let script = "cat /kept/link; busybox stat -c ' %a %u:%g' /kept/inner/file; busybox stat -c %a /kept; touch /kept/x; grep -c ' /kept ' /proc/mounts";
+    for (options, wanted) in [
+        (json!(["tmpcopyup"]), "kept 644 5:6\n755\n1"),
+        (json!(["tmpcopyup", "ro", "mode=1700"]), "kept 644 5:6\n1700\n1"),
+    ] {
+        let mount = json!({ "destination": "/kept", "type": "tmpfs", "source": "tmpfs", "options": options });
+        run(&format!("copyup-{}", wanted.len()), script, &|spec| {
+            spec["mounts"].as_array_mut().unwrap().push(mount.clone())
+        })
+        .ok()
+        .prints(wanted);
+    }
+    assert!(!bundles.rootfs().join("kept/x").exists());
     run("host", "cat /proc/sys/kernel/hostname", &|spec| spec["hostname"] = json!("named"))
         .ok()
         .prints("named");

@@ -60,6 +60,8 @@ fn podman_runs_execs_pauses_and_stops_containers() {
     )
     .ok()
     .prints("7\ny");
+    with(&["--rm", "--read-only", "--tmpfs", "/t"], &["sh", "-c", "touch /t/x /tmp/x && ! touch /x"]).ok();
+    with(&["--rm", "--uidmap", "0:300000:1000"], &["cat", "/proc/self/uid_map"]).ok().stdout_has("300000");
     with(&["--rm", "-t"], &["tty"]).ok().prints("/dev/pts/0");
     with(&["--rm"], &["nowhere"]).fails_with(127).stderr_has("nowhere");
     with(&["-d", "--name", "box"], &["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"]).ok();

@@ -8,7 +8,7 @@ use sys::mount::{self, Attr, Change, Parameter};
 use sys::{Context, Dir};
 
 use super::idmap::Below;
-use super::{Builder, Outcome};
+use super::{Builder, Outcome, copyup};
 use crate::error::Failure;
 use crate::step::{MountStep, Source};
 
@@ -48,7 +48,7 @@ impl Builder<'_> {
             Source::Mqueue => self.mqueue(attributes)?,
             Source::Devpts => self.devpts()?,
             Source::New { kind, source, options } => {
-                self.new_file_system(kind, source, options, attributes)?
+                self.new_file_system(step, (kind, source), options, attributes)?
             }
             Source::Cgroup | Source::Bind { .. } => {
                 return Err(Failure::refused("cgroup and bind mounts are made apart"));
@@ -98,12 +98,14 @@ impl Builder<'_> {
 
     fn new_file_system(
         &self,
-        kind: &str,
-        source: &str,
+        step: &MountStep,
+        (kind, source): (&str, &str),
         options: &[String],
         attributes: Attr,
     ) -> Outcome<OwnedFd> {
+        let copy_up = kind == "tmpfs" && options.iter().any(|option| option == copyup::WORD);
         let mut parameters = parameters(options);
+        parameters.retain(|parameter| !matches!(parameter, Parameter::Flag(copyup::WORD)));
         parameters.push(Parameter::Text("source", source.to_owned()));
         if kind == "tmpfs" {
             // Owners are ids inside; the file system wants those of the host.
@@ -118,8 +120,30 @@ impl Builder<'_> {
             }
             parameters.retain(|p| !matches!(p, Parameter::Text("uid" | "gid", _)));
             parameters.extend(ids.map(|(name, id)| Parameter::Text(name, id.to_string())));
+            self.mode_of_place(&step.destination, options, &mut parameters);
         }
-        Ok(mount::create(kind, &parameters, attributes)?)
+        if !copy_up {
+            return Ok(mount::create(kind, &parameters, attributes)?);
+        }
+        let read_only = Attr::MOUNT_ATTR_RDONLY;
+        let tree = mount::create(kind, &parameters, attributes - read_only)?;
+        self.copy_up(&step.destination, &tree)?;
+        if attributes.contains(read_only) {
+            let change = Change { set: read_only.bits().into(), ..Change::default() };
+            mount::set_attributes(tree.as_fd(), change).on_path("make read-only", &step.destination)?;
+        }
+        Ok(tree)
+    }
+
+    /// Gives a tmpfs the mode of the directory that it covers, unless it was asked for one: 1777 of the kernel's
+    /// own would open /run to everybody. As runc does.
+    fn mode_of_place(&self, destination: &Path, options: &[String], parameters: &mut Vec<Parameter<'_>>) {
+        if options.iter().any(|option| option.starts_with("mode=")) {
+            return;
+        }
+        if let Ok(stat) = self.root().and_then(|root| Ok(root.stat(destination)?)) {
+            parameters.push(Parameter::Text("mode", format!("{:o}", stat.st_mode & 0o7777)));
+        }
     }
 
     fn bind(&mut self, index: usize, step: &MountStep, below: &mut Vec<Below>) -> Outcome<OwnedFd> {
