@@ -227,9 +227,11 @@ impl Line<'_> {
             .args_override_self(true)
             .about(about)
             .override_usage(usage.trim_end().to_owned())
-            .help_template("\nUsage:  {usage}\n\n{about}\n\nOptions:\n{options}\n");
+            .help_template("Usage:  {usage}\n\n{about}\n\nOptions:\n{options}");
         let matches = command.try_get_matches_from_mut(self.args).map_err(|error| match error.kind() {
-            ErrorKind::DisplayHelp => Exit::Print(command.render_help().to_string()),
+            ErrorKind::DisplayHelp => {
+                Exit::Print(format!("\n{}\n", command.render_help().to_string().trim_end()))
+            }
             _ => Exit::Fail(self.explain(&error, &usage)),
         })?;
         A::from_arg_matches(&matches).map_err(|error| Exit::Fail(self.explain(&error, &usage)))

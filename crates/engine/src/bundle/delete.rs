@@ -42,8 +42,9 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<Vec<String>> {
 /// Ends what still runs, then removes cgroup and state, the name last.
 pub(super) fn clear(runtime: &Runtime, container: &Container) -> Result<Vec<String>> {
     let record = &container.record;
-    terminate(record)?;
-    if let Some(group) = record.group() {
+    let group = record.group();
+    end_all(record, group.as_ref())?;
+    if let Some(group) = &group {
         group.destroy()?;
     }
     let warnings = run_poststop(container);
@@ -56,11 +57,15 @@ pub(super) fn clear(runtime: &Runtime, container: &Container) -> Result<Vec<Stri
 
 /// Kills every process of a container and waits for the first one's end.
 pub(super) fn terminate(record: &Record) -> Result<()> {
+    end_all(record, record.group().as_ref())
+}
+
+fn end_all(record: &Record, group: Option<&cgroup::Group>) -> Result<()> {
     let process = record.open_process();
     if let Some(pidfd) = &process {
         sys::process::signal(pidfd.as_fd(), libc::SIGKILL)?;
     }
-    if let Some(group) = record.group() {
+    if let Some(group) = group {
         group.kill(rustix::process::Signal::KILL)?;
     }
     if let Some(pidfd) = &process
