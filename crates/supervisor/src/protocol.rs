@@ -190,4 +190,29 @@ mod tests {
             assert_eq!(Reply::decode(record), None);
         }
     }
+
+    /// Whatever comes is understood as what it then encodes to, or not at all.
+    #[test]
+    fn hostile_records_are_refused_or_mean_one_thing() {
+        let mut bodies: Vec<Vec<u8>> = vec![vec![], vec![0xff], vec![0xff, 0xfe], vec![0; 4], vec![0; 5]];
+        bodies.push(vec![b'x'; CHUNK]);
+        for kind in 0..=u8::MAX {
+            for body in &bodies {
+                let record = [&[kind], body.as_slice()].concat();
+                let understood = match (Request::decode(&record), Reply::decode(&record)) {
+                    (Some(Request::Attach(streams)), None) => {
+                        // Bits without a meaning are passed over.
+                        Request::Attach(streams).encode().len() == record.len()
+                    }
+                    (Some(request), None) => request.encode() == record,
+                    (None, Some(Reply::Failed(report))) => report.code == body[0],
+                    (None, Some(reply)) => reply.encode() == record,
+                    (None, None) => !matches!(kind, 1 | 17 | 18),
+                    (Some(_), Some(_)) => false,
+                };
+                assert!(understood, "kind {kind}, {} bytes", body.len());
+            }
+        }
+        assert_eq!(Reply::decode(&[21, 0xff]), None);
+    }
 }

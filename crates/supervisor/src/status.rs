@@ -165,6 +165,8 @@ pub fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests may write files")]
+
     use super::*;
 
     #[test]
@@ -178,5 +180,53 @@ mod tests {
     fn this_process_is_alive() {
         let facts = process_facts(std::process::id() as i32).expect("own stat");
         assert!(!facts.dead && facts.start_ticks > 0);
+    }
+
+    #[test]
+    fn a_status_is_of_one_process_of_one_boot() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(Status::load(directory.path()).unwrap(), None);
+        let pid = std::process::id() as i32;
+        let status = Status {
+            version: VERSION,
+            id: "ab".into(),
+            summary: Summary::default(),
+            state: State::Running,
+            pid,
+            start_ticks: process_facts(pid).unwrap().start_ticks,
+            boot_id: boot_id().to_owned(),
+            guardian: 1,
+            supervisor: 1,
+            started: now(),
+            finished: 0,
+            exit_code: 0,
+            oom_killed: false,
+            error: None,
+            warnings: vec!["careful".into()],
+            cgroup: Some("/a".into()),
+        };
+        status.save(directory.path()).unwrap();
+        assert_eq!(Status::load(directory.path()).unwrap().as_ref(), Some(&status));
+        assert!(status.is_alive() && status.open_process().is_some());
+        let others = [
+            Status { start_ticks: status.start_ticks + 1, ..status.clone() },
+            Status { boot_id: "another".into(), ..status.clone() },
+            Status { state: State::Exited, ..status.clone() },
+            Status { pid: 0, ..status.clone() },
+            Status { pid: -1, ..status.clone() },
+        ];
+        for other in others {
+            assert!(!other.is_alive() && other.open_process().is_none(), "{other:?}");
+            // The new one replaces the old, and nothing else is left there.
+            other.save(directory.path()).unwrap();
+            assert_eq!(Status::load(directory.path()).unwrap(), Some(other));
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        std::fs::write(directory.path().join("status"), "{\"version\":").unwrap();
+        let error = Status::load(directory.path()).unwrap_err();
+        assert!(error.what().starts_with("cannot understand `"), "{}", error.what());
+        for text in ["", "1 (x", "1 (x) ", "1 (x) S 1 2", "1 (x) S a"] {
+            assert!(parse_stat(text).is_none(), "{text}");
+        }
     }
 }

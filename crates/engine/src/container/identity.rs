@@ -217,4 +217,28 @@ mod tests {
         let identity = accounts().identity("app", &["root".into(), "77".into()]).unwrap();
         assert_eq!(identity.groups, [0, 44, 77]);
     }
+
+    #[test]
+    fn malformed_lines_are_passed_over_and_missing_files_hold_nobody() {
+        let hostile = Accounts {
+            passwd: "\n:::\nshort:x:1\n#root:x:5:5::/:\nnew\0line:x:9:9::/:\napp:x:+8:8::/:\napp:x: 8:8::/:\napp:x:8:8:::extra:more\n".into(),
+            group: "app:x:12\nvideo:x:-1:app\n:x:13:app\naudio:x:14:,app,,app\n".into(),
+        };
+        let identity = hostile.identity("app", &[]).unwrap();
+        assert_eq!((identity.uid, identity.gid, identity.home.as_str()), (8, 8, "/"));
+        assert_eq!(identity.groups, [13, 14]);
+        for user in ["short", "#", "video"] {
+            assert!(hostile.identity(user, &[]).is_err(), "{user}");
+        }
+        let nobody = Accounts::default();
+        assert_eq!(nobody.identity("", &[]).unwrap().uid, 0);
+        assert_eq!(
+            nobody.identity("root", &[]).unwrap_err().to_string(),
+            "unable to find user root: no matching entries in passwd file",
+        );
+        assert_eq!(
+            nobody.identity("5:wheel", &[]).unwrap_err().to_string(),
+            "unable to find group wheel: no matching entries in group file",
+        );
+    }
 }

@@ -142,4 +142,26 @@ mod tests {
         assert_eq!((wide.size, wide.files.len()), (4 * LEASE_SIZE, 4));
         assert!(wide.base + wide.size <= taken.base || wide.base >= taken.base + taken.size);
     }
+
+    #[test]
+    fn parallel_leases_share_nothing_and_a_stale_owner_gives_all_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = engine(directory.path());
+        // The same start of the search for all, so that they are in each other's way.
+        let owners: Vec<String> = (0..8).map(|number| format!("00000100{number:02}")).collect();
+        let leases: Vec<IdRange> = std::thread::scope(|scope| {
+            let engine = &engine;
+            let start = |owner| scope.spawn(move || lease(engine, owner, 150_000).unwrap());
+            let threads: Vec<_> = owners.iter().map(String::as_str).map(start).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let mut starts: Vec<u32> = leases.iter().map(|lease| lease.base).collect();
+        starts.sort_unstable();
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= 3 * LEASE_SIZE), "{starts:x?}");
+        assert_eq!(lease_owner(&engine).unwrap().len(), 8 * 3);
+        // Its container is gone, its files are not: nobody else's are touched.
+        release(&engine, &owners[3]).unwrap();
+        let left = lease_owner(&engine).unwrap();
+        assert!(left.len() == 7 * 3 && left.iter().all(|claim| claim.owner != owners[3]));
+    }
 }

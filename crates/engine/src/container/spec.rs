@@ -360,3 +360,6 @@ pub(crate) fn compiled(
     }
     Ok(Some((cached.program.to_bytes(), cached.program.flags.bits())))
 }
+
+#[cfg(test)]
+mod tests;

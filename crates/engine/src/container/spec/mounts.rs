@@ -84,7 +84,7 @@ fn system(destination: &str, kind: &str, options: &[&str]) -> Mount {
 
 fn bind(source: &Path, destination: &Path, options: &[&str]) -> Mount {
     let mut options: Vec<String> = options.iter().map(ToString::to_string).collect();
-    if !options.iter().any(|option| option == "rbind") {
+    if !options.iter().any(|option| option == "rbind" || option == "bind") {
         options.insert(0, "bind".into());
     }
     Mount {
