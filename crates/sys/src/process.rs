@@ -217,7 +217,8 @@ pub struct Inherit<'a> {
 }
 
 /// Starts an executable as a child with exactly the given descriptors above stdio
-/// (posix_spawn(3): vfork semantics, no copy of the page tables).
+/// (posix_spawn(3): vfork semantics, no copy of the page tables). It begins with no signal blocked, and with
+/// SIGPIPE as it is for others: both would be inherited.
 pub fn spawn(
     executable: &CStr,
     argv: &[CString],
@@ -227,7 +228,7 @@ pub fn spawn(
     let argv: Vec<*mut libc::c_char> = pointers(argv);
     let environment: Vec<*mut libc::c_char> = pointers(environment);
     let mut pid = 0;
-    // SAFETY: all-zero is overwritten by posix_spawn_file_actions_init before any use; argv and
+    // SAFETY: all-zero is overwritten by the three init functions before any use; argv and
     // environment are null-terminated arrays of strings that outlive the call.
     let code = unsafe {
         let mut actions: libc::posix_spawn_file_actions_t = std::mem::zeroed();
@@ -235,14 +236,24 @@ pub fn spawn(
         for item in inherit {
             libc::posix_spawn_file_actions_adddup2(&raw mut actions, item.fd.as_raw_fd(), item.number);
         }
+        let mut attributes: libc::posix_spawnattr_t = std::mem::zeroed();
+        libc::posix_spawnattr_init(&raw mut attributes);
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::posix_spawnattr_setsigmask(&raw mut attributes, &raw const set);
+        libc::sigaddset(&raw mut set, libc::SIGPIPE);
+        libc::posix_spawnattr_setsigdefault(&raw mut attributes, &raw const set);
+        let flags = (libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF) as libc::c_short;
+        libc::posix_spawnattr_setflags(&raw mut attributes, flags);
         let code = libc::posix_spawn(
             &raw mut pid,
             executable.as_ptr(),
             &raw const actions,
-            std::ptr::null(),
+            &raw const attributes,
             argv.as_ptr(),
             environment.as_ptr(),
         );
+        libc::posix_spawnattr_destroy(&raw mut attributes);
         libc::posix_spawn_file_actions_destroy(&raw mut actions);
         code
     };

@@ -98,6 +98,18 @@ fn a_failed_hook_ends_the_container_but_for_poststop() {
             bundles.run(&["delete", &id]).ok();
         }
     }
+    // A hook has no signal blocked, whatever the runtime waits for.
+    let masks = bundles.bundle("masks", &["true"], |spec| {
+        let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status; exit 9";
+        spec["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin"] }] });
+    });
+    let said = bundles.run(&["run", "-b", masks.to_str().unwrap(), &bundles.id("masks")]).fails_with(1);
+    let mask = |name: &str| {
+        let (_, rest) = said.stderr.split_once(name).unwrap();
+        u64::from_str_radix(rest.split_whitespace().next().unwrap(), 16).unwrap()
+    };
+    let sigpipe = 1 << (13 - 1);
+    assert_eq!((mask("SigBlk:"), mask("SigIgn:") & sigpipe), (0, 0), "{said}");
     let late = bundles.bundle("late", &["true"], |spec| {
         spec["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sleep", "args": ["sleep", "600"], "timeout": 1 }] });
     });
