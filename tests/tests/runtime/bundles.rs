@@ -153,6 +153,18 @@ fn limits_filter_and_cgroup_are_in_force() {
     // An exec is in the same group, by whatever group its caller is in.
     let own = bundles.run(&["exec", &id, "cat", "/proc/self/cgroup"]).ok();
     assert!(own.stdout.contains("/inner") || own.stdout.lines().all(|line| line.ends_with(":/")), "{own}");
+    // A process may be put into a group below the container's.
+    let v1 = Path::new("/sys/fs/cgroup/pids").exists();
+    let group = format!("/sys/fs/cgroup/{}{parent}/inner/sub", if v1 { "pids/" } else { "" });
+    fs::create_dir(&group).unwrap();
+    let asked = if v1 { "pids:/sub" } else { "sub" };
+    let below = bundles.run(&["exec", "--cgroup", asked, &id, "cat", "/proc/self/cgroup"]).ok();
+    let line = below.stdout.lines().find(|line| line.contains(if v1 { ":pids:" } else { "0::" })).unwrap();
+    assert!(line.ends_with("/sub"), "{below}");
+    bundles
+        .run(&["exec", "--cgroup", "../..", &id, "true"])
+        .fails_with(255)
+        .error_names(&["--cgroup", "../.."]);
     bundles.run(&["delete", "--force", &id]).ok();
     for hierarchy in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
         let group = hierarchy.path().join(&parent);

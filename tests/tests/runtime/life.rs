@@ -106,6 +106,16 @@ fn run_passes_streams_signals_and_the_exit_code() {
     running.wait_for("ready");
     running.signal(rustix::process::Signal::TERM);
     running.wait().fails_with(9);
+    // Sockets of a service manager arrive under their numbers, for the first process inside.
+    let listen = bundles.bundle("listen", &["sh", "-c", "echo $LISTEN_FDS $LISTEN_PID; cat <&3"], |_| ());
+    let file = listen.join("config.json");
+    let script = r#"exec 3<"$1"; shift; LISTEN_FDS=1 exec "$@""#;
+    let (binary, root) = (tests::Engine::new().binary().to_owned(), bundles.root());
+    let words =
+        [file.to_str().unwrap(), binary.to_str().unwrap(), "runtime", "--root", root.to_str().unwrap()];
+    let words = [&["-c", script, "sh"], &words[..], &["run", "-b", listen.to_str().unwrap(), &id]].concat();
+    let output = Invocation::new("sh", &words).run().ok();
+    assert_eq!(output.stdout, format!("1 1\n{}", fs::read_to_string(&file).unwrap()));
     let missing = bundles.bundle("missing", &["nowhere"], |_| ());
     bundles
         .run(&["run", "-b", missing.to_str().unwrap(), &id])

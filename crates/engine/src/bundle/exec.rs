@@ -8,8 +8,8 @@ use super::config;
 use super::console;
 use super::foreground;
 use super::group;
-use super::home::{Container, Runtime};
-use super::make::write_pid;
+use super::home::Runtime;
+use super::make::{set_size, write_pid};
 use super::request::{ExecCommand, ExecProcess, ExecRequest};
 use crate::container::{Terminal, pty_of};
 use crate::error::{Doing, Error, Result};
@@ -38,7 +38,10 @@ pub fn exec(runtime: &Runtime, request: &ExecRequest, terminal: &Terminal<'_>) -
     console::check(process.terminal, request.detach, request.console_socket.as_deref())?;
     let preserve_fds = config::inherit(&mut process, request.inherited)?;
     let socket = request.console_socket.as_deref().map(console::reach).transpose()?;
-    let pty = if process.terminal { Some(terminal_of(&container, &process)?) } else { None };
+    let pty = if process.terminal { Some(pty_of(container.record.pid)?) } else { None };
+    if let Some(pty) = &pty {
+        set_size(pty, terminal.size.filter(|_| !request.detach), process.console_size.as_ref())?;
+    }
     let group = group::for_exec(&container.record.cgroup, &request.cgroups)?;
     let target =
         runtime::ExecTarget { pid: container.record.pid, pidfd: pidfd.as_fd(), group: group.as_ref() };
@@ -70,16 +73,6 @@ pub fn exec(runtime: &Runtime, request: &ExecRequest, terminal: &Terminal<'_>) -
     let master: Option<BorrowedFd<'_>> = master.as_ref().map(AsFd::as_fd);
     foreground::until_end(&executed.pidfd, master, terminal)?;
     Ok(Some(sys::process::wait(executed.pid)?.code()))
-}
-
-/// Opens a terminal in the container's own devpts, with the size that the process asks for.
-fn terminal_of(container: &Container, process: &Process) -> Result<sys::terminal::Pty> {
-    let pty = pty_of(container.record.pid)?;
-    if let Some(size) = &process.console_size {
-        let cells = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
-        sys::terminal::set_window_size(pty.master.as_fd(), cells(size.height), cells(size.width))?;
-    }
-    Ok(pty)
 }
 
 /// Returns the process of the file, or the container's own with what was asked for.

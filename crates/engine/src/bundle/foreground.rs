@@ -15,9 +15,6 @@ pub(super) fn until_end(
     terminal: &Terminal<'_>,
 ) -> Result<()> {
     let raw = master.and_then(|_| sys::terminal::RawMode::enter(terminal.stdin));
-    if let (Some(master), Some((rows, columns))) = (master, terminal.size) {
-        sys::terminal::set_window_size(master, rows, columns)?;
-    }
     let mut input_open = master.is_some();
     let mut output_open = master.is_some();
     let mut buffer = vec![0; if master.is_some() { 16 << 10 } else { 0 }];

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use oci::rootfs::Rootfs;
-use oci::runtime::{Linux, Status};
+use oci::runtime::{ConsoleSize, Linux, Status};
 use runtime::step::InitStep;
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
@@ -25,8 +25,10 @@ use crate::error::{Doing, Error, Result};
 pub(super) enum Starter {
     /// A later `start`, through the socket.
     Anybody,
-    /// The caller; `detached` tells whether it goes away then.
-    Caller { detached: bool },
+    /// The caller, which goes away then.
+    Caller,
+    /// The caller, which serves a terminal of this size.
+    Foreground { size: Option<(u16, u16)> },
 }
 
 /// A container that waits to be started.
@@ -66,7 +68,7 @@ pub(super) fn make(runtime: &Runtime, request: &CreateRequest, starter: Starter)
 fn prepare(runtime: &Runtime, request: &CreateRequest, starter: Starter) -> Result<Prepared> {
     check_id(&request.id)?;
     let mut bundle = Bundle::load(&request.bundle)?;
-    let detached = starter != Starter::Caller { detached: false };
+    let detached = !matches!(starter, Starter::Foreground { .. });
     let socket = request.console_socket.as_deref();
     let mut preserve_fds = 0;
     let mut warnings = Vec::new();
@@ -126,9 +128,9 @@ fn populate(
     record.save(&claim.dir)?;
     let gate = match starter {
         Starter::Anybody => runtime::Gate::Listener(listener(&claim.dir)?),
-        Starter::Caller { .. } => runtime::Gate::Report,
+        Starter::Caller | Starter::Foreground { .. } => runtime::Gate::Report,
     };
-    let console = console_of(prepared)?;
+    let console = console_of(prepared, starter)?;
     let created = runtime::create(&runtime::CreateInput {
         plan: &prepared.plan,
         staging: &claim.path,
@@ -194,18 +196,30 @@ fn new_record(request: &CreateRequest, prepared: &Prepared, group: Option<&cgrou
     }
 }
 
-/// Makes the container's terminal, with the size that the specification gives it.
-fn console_of(prepared: &Prepared) -> Result<Option<runtime::Console>> {
+/// Makes the container's terminal, with the size of the one that serves it, or that the specification gives it.
+fn console_of(prepared: &Prepared, starter: Starter) -> Result<Option<runtime::Console>> {
     if !prepared.plan.program.terminal {
         return Ok(None);
     }
     let console = runtime::Console::new(&prepared.plan)?;
-    let size = prepared.bundle.spec.process.as_ref().and_then(|process| process.console_size.clone());
-    if let Some(size) = size {
-        let cells = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
-        sys::terminal::set_window_size(console.pty.master.as_fd(), cells(size.height), cells(size.width))?;
-    }
+    let served = if let Starter::Foreground { size } = starter { size } else { None };
+    let asked = prepared.bundle.spec.process.as_ref().and_then(|process| process.console_size.as_ref());
+    set_size(&console.pty, served, asked)?;
     Ok(Some(console))
+}
+
+/// Sizes a terminal before its program looks.
+pub(super) fn set_size(
+    pty: &sys::terminal::Pty,
+    served: Option<(u16, u16)>,
+    asked: Option<&ConsoleSize>,
+) -> Result<()> {
+    let cells = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+    let size = served.or_else(|| asked.map(|size| (cells(size.height), cells(size.width))));
+    if let Some((rows, columns)) = size {
+        sys::terminal::set_window_size(pty.master.as_fd(), rows, columns)?;
+    }
+    Ok(())
 }
 
 /// Makes the socket at which init waits. Its path may be longer than an address holds, so it is named by descriptor.

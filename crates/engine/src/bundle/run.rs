@@ -16,8 +16,8 @@ use crate::error::{Doing, Result};
 /// told by `terminal.warn`.
 pub fn run(runtime: &Runtime, request: &RunRequest, terminal: &Terminal<'_>) -> Result<Option<u8>> {
     let id = &request.create.id;
-    let Made { created, record, hooks, master, warnings } =
-        make(runtime, &request.create, Starter::Caller { detached: request.detach })?;
+    let starter = if request.detach { Starter::Caller } else { Starter::Foreground { size: terminal.size } };
+    let Made { created, record, hooks, master, warnings } = make(runtime, &request.create, starter)?;
     warnings.iter().for_each(|warning| (terminal.warn)(warning));
     let pid = created.pid;
     let started = created.start().doing(|| format!("cannot start container `{id}`"));
