@@ -86,6 +86,8 @@ pub fn create(input: &CreateInput<'_>) -> Result<Created> {
     let cgroup = input.group.and_then(cgroup::Group::v2_fd);
     let options = CloneOptions { namespaces: NEWNS, sibling, cgroup };
     let builder = process::clone(options, || {
+        // Or nobody would notice that the creator is gone.
+        let _ = process::close_one(ours.socket());
         if let Err(failure) = run_builder(input, &theirs) {
             theirs.send(&Message::Failed(failure));
             return 1;
