@@ -120,3 +120,29 @@ fn a_failed_hook_ends_the_container_but_for_poststop() {
         .error_names(&["not done after 1 s"]);
     bundles.assert_empty();
 }
+
+#[test]
+fn a_creator_that_dies_in_a_hook_leaves_nothing_but_the_hook() {
+    let bundles = Bundles::new();
+    let pid_file = bundles.base().join("hook-pid");
+    let bundle = bundles.bundle("dies", &["true"], |spec| {
+        let script = format!("echo $$ >{0}.new; mv {0}.new {0}; exec sleep 600", pid_file.display());
+        spec["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin"] }] });
+    });
+    let id = bundles.id("dies");
+    let creator = bundles.command(&["run", "-b", bundle.to_str().unwrap(), &id]).spawn();
+    eventually("the hook runs", || pid_file.exists());
+    let hook = fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap();
+    let hook = rustix::process::Pid::from_raw(hook).unwrap();
+    assert_eq!(bundles.status(&id), "creating");
+    for verb in [&["start"][..], &["delete"], &["delete", "--force"]] {
+        bundles.run(&[verb, &[id.as_str()]].concat()).fails_with(1).error_names(&["being created", &id]);
+    }
+    bundles.run(&["exec", &id, "true"]).fails_with(255).error_names(&["creating"]);
+    creator.signal(rustix::process::Signal::KILL);
+    creator.wait().fails_with(137);
+    eventually("nobody creates it", || bundles.status(&id) == "stopped");
+    bundles.run(&["delete", &id]).ok();
+    rustix::process::kill_process(hook, rustix::process::Signal::KILL).unwrap();
+    bundles.assert_empty();
+}

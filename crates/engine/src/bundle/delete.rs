@@ -26,7 +26,7 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<Vec<String>> {
         }
         other => other?,
     };
-    match container.status()? {
+    match container.status_under_lock()? {
         Status::Stopped | Status::Created => {}
         _ if force => {}
         status => {

@@ -98,9 +98,17 @@ impl Runtime {
     /// Finds a container and keeps others from starting or deleting it.
     pub(super) fn find_locked(&self, id: &str) -> Result<(Container, Lock)> {
         let dir = self.directory(id)?.ok_or_else(|| missing(id))?;
-        let lock = match Lock::exclusive(&dir, LOCK) {
-            Err(error) if error.is_not_found() => return Err(missing(id)),
-            lock => lock?,
+        let gone = |error: store::Error| if error.is_not_found() { missing(id) } else { error.into() };
+        let lock = match Lock::try_exclusive(&dir, LOCK).map_err(gone)? {
+            Some(lock) => lock,
+            // A start or delete is over soon; a creation takes as long as its hooks, and they may ask for it.
+            None if Record::load(&dir)?.is_none_or(|record| record.pid == 0) => {
+                return Err(Error::conflict(format!(
+                    "container `{id}` is being created: try again when it is"
+                ))
+                .hint("where that hangs, end the process that creates it"));
+            }
+            None => Lock::exclusive(&dir, LOCK).map_err(gone)?,
         };
         Ok((self.find(id)?, lock))
     }

@@ -121,6 +121,11 @@ impl Container {
         Ok(if self.dir.exists(START)? { Status::Created } else { Status::Running })
     }
 
+    /// The status for whoever holds the lock: nobody else creates it then.
+    pub(super) fn status_under_lock(&self) -> Result<Status> {
+        if self.record.pid == 0 { Ok(Status::Stopped) } else { self.status() }
+    }
+
     /// Refuses a container whose program does not run, with the word that callers look for.
     pub(super) fn must_run(&self, verb: &str) -> Result<Status> {
         let status = self.status()?;

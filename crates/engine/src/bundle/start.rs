@@ -14,7 +14,7 @@ use crate::error::{Doing, Error, Result};
 /// Starts a container that was created.
 pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
     let (container, _lock) = runtime.find_locked(id)?;
-    match container.status()? {
+    match container.status_under_lock()? {
         Status::Created => {}
         Status::Running => return Err(refused(id, "cannot start an already running container")),
         Status::Stopped => return Err(refused(id, "cannot start a container that has stopped")),
