@@ -32,12 +32,6 @@ impl Group {
         self.v1_members().try_for_each(|member| self.enter(member, "tasks", b"0"))
     }
 
-    /// Moves the calling process, which has one thread, into the group in all hierarchies.
-    pub fn attach_self(&self) -> Result<()> {
-        self.attach_self_v1()?;
-        self.v2().map_or(Ok(()), |member| self.enter(member, "cgroup.procs", b"0"))
-    }
-
     fn v1_members(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| self.mount(member).facts.kind != Kind::V2)
     }

@@ -65,7 +65,9 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
         terminal: input.process.terminal,
     };
     let (ours, theirs) = Report::pair()?;
-    let joiner = process::clone(CloneOptions::default(), || {
+    // Born in the v2 group: a process that moves there waits for every fork of the machine.
+    let cgroup = target.group.and_then(cgroup::Group::v2_fd);
+    let joiner = process::clone(CloneOptions { cgroup, ..CloneOptions::default() }, || {
         let own = || limit_self(&theirs, &rlimits, input.process.oom_score_adj);
         match join(target, namespaces, own, || run(input, &steps, &program, &theirs)) {
             Ok(pid) => {
@@ -183,7 +185,7 @@ fn join(
     process::set_undumpable()?;
     if let Some(group) = target.group {
         group
-            .attach_self()
+            .attach_self_v1()
             .map_err(|error| Failure::refused(format!("cannot enter the container's cgroup: {error}")))?;
     }
     limit()?;
