@@ -52,7 +52,10 @@ prepare() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt >&2 || return 1
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy >&2 || return 1
     need mmdebstrap mmdebstrap || return 1
+    # Neighbours that the tests hold this engine against.
     need podman podman || return 1
+    need skopeo skopeo || return 1
+    need /usr/include/seccomp.h libseccomp-dev || return 1
     # One process per test: tests that unshare namespaces rely on it.
     cargo nextest --version >/dev/null 2>&1 ||
         CARGO_BUILD_TARGET="$(rustc -vV | sed -n 's/^host: //p')" cargo install --locked cargo-nextest --version 0.9.143 >&2 ||
