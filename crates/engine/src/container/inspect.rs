@@ -101,6 +101,7 @@ pub(crate) fn network_mode(mode: &NetworkMode) -> String {
         NetworkMode::Default | NetworkMode::None => "none".to_owned(),
         NetworkMode::Host => "host".to_owned(),
         NetworkMode::Container(name) => format!("container:{name}"),
+        NetworkMode::Networks(list) => list.first().map_or_else(String::new, |first| first.network.clone()),
     }
 }
 

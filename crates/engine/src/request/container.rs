@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConsoleSize, DetachKeys, DeviceMapping, MountRequest, Namespaces, Resources, Security, Signal, Streams,
-    Timeout,
+    ConsoleSize, DetachKeys, DeviceMapping, ExposedPorts, MountRequest, Namespaces, PublishRequest,
+    Resources, Security, Signal, Streams, Timeout,
 };
 
 /// Asks for a new container. Nothing in it depends on the image: what is absent here comes from
@@ -75,6 +75,10 @@ pub struct ContainerRequest {
     pub dns: Vec<IpAddr>,
     pub dns_options: Vec<String>,
     pub dns_search: Vec<String>,
+    pub publish: Vec<PublishRequest>,
+    /// Publish every exposed port at a free one of the host.
+    pub publish_all: bool,
+    pub expose: Vec<ExposedPorts>,
 }
 
 /// Asks to create a container, start it and, unless detached, stay with it to its end.

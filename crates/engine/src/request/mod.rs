@@ -9,6 +9,7 @@ mod image;
 mod lifecycle;
 mod mount;
 mod namespace;
+mod network;
 mod process;
 mod resources;
 mod security;
@@ -32,6 +33,10 @@ pub use mount::{
     BindMount, IdMap, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount, TmpfsSize,
 };
 pub use namespace::{CgroupMode, IpcMode, Namespaces, NetworkMode, PidMode, UserMode, UtsMode};
+pub use network::{
+    DEFAULT_NETWORK, EndpointRequest, ExposedPorts, NetworkCreateRequest, PortRange, PublishRequest,
+    SubnetRequest,
+};
 pub use process::{ConsoleSize, DetachKeys, Streams};
 pub use resources::{
     BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceMapping, DeviceRate, DeviceRule, DeviceWeight, Limit,

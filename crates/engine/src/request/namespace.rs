@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::EndpointRequest;
+
 /// The modes of all namespaces that the user may choose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespaces {
@@ -88,10 +90,12 @@ pub enum UserMode {
 /// `--network`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NetworkMode {
-    /// Not asked: the engine's default.
+    /// Not asked: the default network.
     #[default]
     Default,
     None,
     Host,
     Container(String),
+    /// These networks; the first has the default route.
+    Networks(Vec<EndpointRequest>),
 }

@@ -1,0 +1,11 @@
+//! Networks of containers: bridges, addresses, names, ports, and the firewall table that joins them.
+//!
+//! Deciding and doing are apart. The engine claims addresses, names and ports and writes down an
+//! [`Endpoint`] a network; the supervisor gives the container's network namespace what the endpoints say.
+//! All of it is idempotent, and can be made anew from the files when somebody else has flushed it.
+
+mod address;
+mod rules;
+
+pub use address::{AddressError, Cidr, Mac};
+pub use rules::{BridgeRules, EndpointRules, PortRule, Protocol, Rule};

@@ -1,0 +1,89 @@
+//! What the firewall table holds: a value for each network, endpoint and published port.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cidr, Mac};
+
+/// One thing that the table knows; added and removed as elements of sets and maps, never as rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rule {
+    Bridge(BridgeRules),
+    Endpoint(EndpointRules),
+    Port(PortRule),
+}
+
+/// A bridge whose traffic is ours: nothing reaches it unasked, what leaves it is masqueraded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeRules {
+    pub bridge: String,
+    /// Nothing leaves it and nothing comes in.
+    pub internal: bool,
+    /// Whether containers of the network reach each other (`com.docker.network.bridge.enable_icc`).
+    pub between: bool,
+    /// Whether what leaves it gets the host's address (`com.docker.network.bridge.enable_ip_masquerade`).
+    pub masquerade: bool,
+    /// The networks on it; the gateways are the addresses.
+    pub subnets: Vec<Cidr>,
+}
+
+/// One port of a bridge and the only addresses it may speak as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointRules {
+    /// The host's end of the pair.
+    pub interface: String,
+    pub mac: Mac,
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A published port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRule {
+    pub protocol: Protocol,
+    /// Address and port on the host; the unspecified address stands for all of its family.
+    pub host: SocketAddr,
+    /// Address and port of the container, of the same family.
+    pub container: SocketAddr,
+}
+
+/// A protocol with ports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Protocol {
+    #[default]
+    Tcp,
+    Udp,
+}
+
+impl Protocol {
+    /// Returns the number of IANA's registry.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "tcp" => Ok(Self::Tcp),
+            "udp" => Ok(Self::Udp),
+            _ => Err(()),
+        }
+    }
+}
