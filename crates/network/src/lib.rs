@@ -5,7 +5,17 @@
 //! All of it is idempotent, and can be made anew from the files when somebody else has flushed it.
 
 mod address;
+mod endpoint;
+mod error;
+mod lease;
+mod ports;
 mod rules;
+mod state;
 
 pub use address::{AddressError, Cidr, Mac};
+pub use endpoint::{Endpoint, Link, MacvlanMode, host_interface};
+pub use error::{Error, Result};
+pub use lease::Pool;
+pub use ports::{HeldPort, everywhere, hold, reopen};
 pub use rules::{BridgeRules, EndpointRules, PortRule, Protocol, Rule};
+pub use state::State;

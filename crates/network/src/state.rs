@@ -1,0 +1,282 @@
+//! What networks keep in the run root: claims of addresses, names and ports, and an endpoint for each container.
+//!
+//! ```text
+//!   RUN_ROOT/
+//!     networks/NETWORK_ID/
+//!       addresses/IP -> CONTAINER_ID               claims
+//!       names/NAME/CONTAINER_ID -> "10.0.0.2 …"    who answers to a name, and where
+//!       endpoints/CONTAINER_ID                     all of one container's place in the network
+//!       next                                       where the last address was given: a hint
+//!     ports/PROTOCOL-ADDRESS-PORT -> CONTAINER_ID  claims
+//!     containers/ID/networks/NETWORK_ID -> "names" or "plain"
+//! ```
+//!
+//! The marker below the container is written first and removed last: whatever a kill leaves is found by it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode};
+use rustix::io::Errno;
+use store::Durability;
+use sys::{Context, Dir};
+
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+
+/// The run root, seen as networks.
+#[derive(Debug, Clone)]
+pub struct State {
+    run_root: PathBuf,
+}
+
+impl State {
+    pub fn new(run_root: &Path) -> Self {
+        Self { run_root: run_root.to_owned() }
+    }
+
+    /// Returns the directory of one network.
+    pub fn network(&self, network_id: &str) -> PathBuf {
+        self.run_root.join("networks").join(network_id)
+    }
+
+    pub(crate) fn ports(&self) -> PathBuf {
+        self.run_root.join("ports")
+    }
+
+    /// Returns the directory that tells which networks a container is on.
+    pub fn markers(&self, container_id: &str) -> PathBuf {
+        self.run_root.join("containers").join(container_id).join("networks")
+    }
+
+    /// Writes an endpoint down: marker, endpoint, names. Its addresses were claimed before.
+    pub fn publish(&self, endpoint: &Endpoint) -> Result<()> {
+        let network = self.network(&endpoint.network_id);
+        let directory = ensure(&network.join("endpoints"))?;
+        let bytes = serde_json::to_vec(endpoint)
+            .map_err(|error| sys::Error::new("cannot write down an endpoint", io::Error::other(error)))?;
+        store::write_atomic(&directory, &endpoint.container_id, &bytes, Durability::Volatile)?;
+        for name in &endpoint.names {
+            claim_shared(&network.join("names").join(name), &endpoint.container_id, &endpoint.answers())?;
+        }
+        Ok(())
+    }
+
+    /// Says that a container is going to be on a network; before anything of it is claimed.
+    pub fn mark(&self, container_id: &str, network_id: &str, names: bool) -> Result<()> {
+        let markers = ensure(&self.markers(container_id))?;
+        let text = if names { "names" } else { "plain" };
+        let _ = rustix::fs::unlinkat(&markers, network_id, AtFlags::empty());
+        rustix::fs::symlinkat(text, &markers, network_id)
+            .context(|| format!("cannot mark container `{container_id}`"))?;
+        Ok(())
+    }
+
+    /// Reads one endpoint.
+    pub fn endpoint(&self, network_id: &str, container_id: &str) -> Result<Option<Endpoint>> {
+        let directory = match Dir::open(self.network(network_id).join("endpoints")) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            other => other?,
+        };
+        match store::read(&directory, container_id) {
+            // One that cannot be read is as good as none: its claims are found without it.
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads all endpoints of a network.
+    pub fn endpoints(&self, network_id: &str) -> Result<Vec<Endpoint>> {
+        let mut endpoints = Vec::new();
+        for container_id in list(&self.network(network_id).join("endpoints"))? {
+            endpoints.extend(self.endpoint(network_id, &container_id)?);
+        }
+        endpoints.sort_by(|a, b| a.container_id.cmp(&b.container_id));
+        Ok(endpoints)
+    }
+
+    /// Lists the ids of all networks that have state.
+    pub fn networks(&self) -> Result<Vec<String>> {
+        list(&self.run_root.join("networks"))
+    }
+
+    /// Lists the ids of the networks that a container is on.
+    pub fn networks_of(&self, container_id: &str) -> Result<Vec<String>> {
+        list(&self.markers(container_id))
+    }
+
+    /// Reads all endpoints of a container, the first interface first.
+    pub fn endpoints_of(&self, container_id: &str) -> Result<Vec<Endpoint>> {
+        let mut endpoints = Vec::new();
+        for network_id in self.networks_of(container_id)? {
+            endpoints.extend(self.endpoint(&network_id, container_id)?);
+        }
+        endpoints.sort_by(|a, b| (a.interface.len(), &a.interface).cmp(&(b.interface.len(), &b.interface)));
+        Ok(endpoints)
+    }
+
+    /// Takes back all that a container holds of one network; what is gone is fine.
+    pub fn release(&self, network_id: &str, container_id: &str) -> Result<()> {
+        let network = self.network(network_id);
+        let endpoint = self.endpoint(network_id, container_id)?;
+        let known = endpoint.as_ref().map(|endpoint| endpoint.names.clone());
+        for name in known.map_or_else(|| list(&network.join("names")), Ok)? {
+            release_shared(&network.join("names").join(name), container_id)?;
+        }
+        match &endpoint {
+            Some(endpoint) => {
+                if let Ok(directory) = Dir::open(network.join("addresses")) {
+                    for address in &endpoint.addresses {
+                        store::release(
+                            &directory,
+                            &address.address.to_string(),
+                            container_id,
+                            Durability::Volatile,
+                        )?;
+                    }
+                }
+            }
+            // Killed between the claim and the endpoint: look at all.
+            None => self.release_claims(&network.join("addresses"), container_id)?,
+        }
+        remove(&network.join("endpoints").join(container_id))?;
+        remove(&self.markers(container_id).join(network_id))
+    }
+
+    /// Takes back all ports of a container.
+    pub fn release_ports(&self, container_id: &str, ports: &[crate::PortRule]) -> Result<()> {
+        if ports.is_empty() {
+            return Ok(());
+        }
+        let Ok(directory) = Dir::open(self.ports()) else { return Ok(()) };
+        for port in ports {
+            store::release(&directory, &crate::ports::claim_name(port), container_id, Durability::Volatile)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back every claim of a container, however it came to be: after a kill, or for `system audit --repair`.
+    pub fn release_all(&self, container_id: &str) -> Result<()> {
+        for network_id in self.networks_of(container_id)? {
+            self.release(&network_id, container_id)?;
+        }
+        self.release_claims(&self.ports(), container_id)?;
+        match rustix::fs::rmdir(self.markers(container_id)) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(sys::Error::new("cannot remove the markers of networks", errno).into()),
+        }
+    }
+
+    fn release_claims(&self, directory: &Path, owner: &str) -> Result<()> {
+        let Ok(directory) = Dir::open(directory) else { return Ok(()) };
+        for claim in store::claims(&directory)? {
+            if claim.owner == owner {
+                store::release(&directory, &claim.name, owner, Durability::Volatile)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists everything that is held, as (what, owner), for `system audit`.
+    pub fn held(&self) -> Result<Vec<(String, String)>> {
+        let mut held = Vec::new();
+        for claim in claims_in(&self.ports())? {
+            held.push((format!("port {}", claim.name), claim.owner));
+        }
+        for network_id in self.networks()? {
+            let network = self.network(&network_id);
+            for claim in claims_in(&network.join("addresses"))? {
+                held.push((format!("address {} of network {}", claim.name, short(&network_id)), claim.owner));
+            }
+            for owner in list(&network.join("endpoints"))? {
+                held.push((format!("endpoint of network {}", short(&network_id)), owner));
+            }
+            for name in list(&network.join("names"))? {
+                for owner in list(&network.join("names").join(&name))? {
+                    held.push((format!("name {name} of network {}", short(&network_id)), owner));
+                }
+            }
+        }
+        Ok(held)
+    }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn claims_in(directory: &Path) -> Result<Vec<store::Claim>> {
+    match Dir::open(directory) {
+        Ok(directory) => Ok(store::claims(&directory)?),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens a directory, making it and those above where they are missing.
+pub(crate) fn ensure(path: &Path) -> Result<Dir> {
+    match Dir::open(path) {
+        Err(error) if error.is_not_found() => {
+            sys::fs::create_dir_all(path)?;
+            Ok(Dir::open(path)?)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn list(path: &Path) -> Result<Vec<String>> {
+    let entries = match Dir::open(path) {
+        Ok(directory) => directory.list(".")?,
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut names: Vec<String> =
+        entries.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect();
+    // Files under way of an atomic replacement are nobody's.
+    names.retain(|name| !name.starts_with(store::TEMPORARY_PREFIX));
+    names.sort();
+    Ok(names)
+}
+
+/// Adds an owner to those of a name: a directory with one entry an owner.
+fn claim_shared(directory: &Path, owner: &str, text: &str) -> Result<()> {
+    for _ in 0..16 {
+        match rustix::fs::mkdir(directory, Mode::from_raw_mode(0o700)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(Errno::NOENT) => {
+                let parent = directory.parent().unwrap_or(directory);
+                sys::fs::create_dir_all(parent)?;
+                continue;
+            }
+            Err(errno) => {
+                return Err(sys::Error::new(format!("cannot create `{}`", directory.display()), errno).into());
+            }
+        }
+        match rustix::fs::symlink(text, directory.join(owner)) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EXIST) => remove(&directory.join(owner))?,
+            // The last owner went, and took the directory along.
+            Err(Errno::NOENT) => {}
+            Err(errno) => {
+                return Err(sys::Error::new(format!("cannot claim `{}`", directory.display()), errno).into());
+            }
+        }
+    }
+    Err(Error::Contended(directory.display().to_string()))
+}
+
+fn release_shared(directory: &Path, owner: &str) -> Result<()> {
+    remove(&directory.join(owner))?;
+    match rustix::fs::rmdir(directory) {
+        Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY) => Ok(()),
+        Err(errno) => Err(sys::Error::new(format!("cannot remove `{}`", directory.display()), errno).into()),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match rustix::fs::unlink(path) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(sys::Error::new(format!("cannot remove `{}`", path.display()), errno).into()),
+    }
+}
