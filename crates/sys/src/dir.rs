@@ -18,6 +18,7 @@
 //! # let _ = passwd; Ok(()) }
 //! ```
 
+mod copy;
 mod create;
 mod meta;
 mod read;
@@ -33,6 +34,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
+pub use copy::{copy_attributes_of_root, copy_tree};
 pub use read::Entry;
 
 use crate::{Context, Error, Result};

@@ -124,6 +124,29 @@ impl Dir {
         })
     }
 
+    /// Returns an extended attribute of this directory, `None` where there is none.
+    pub fn getxattr_self(&self, name: &OsStr) -> Result<Option<Vec<u8>>> {
+        let path = proc_path(self.fd.as_fd(), None);
+        match grown(|buffer| rustix::fs::getxattr(&path, name, buffer)) {
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+            other => other
+                .map(Some)
+                .map_err(|errno| self.error("read an extended attribute of", Path::new(""), errno)),
+        }
+    }
+
+    /// Returns the names of all extended attributes of this directory.
+    pub fn listxattr_self(&self) -> Result<Vec<Vec<u8>>> {
+        let path = proc_path(self.fd.as_fd(), None);
+        let names = match grown(|buffer| rustix::fs::listxattr(&path, buffer)) {
+            Err(Errno::OPNOTSUPP) => Vec::new(),
+            other => {
+                other.map_err(|errno| self.error("list the extended attributes of", Path::new(""), errno))?
+            }
+        };
+        Ok(names.split(|b| *b == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+    }
+
     /// Removes an extended attribute of the path itself; a missing one is no error.
     pub fn removexattr(&self, rel: impl AsRef<Path>, name: &OsStr) -> Result<()> {
         self.at("remove an extended attribute of", rel.as_ref(), |parent, file| {

@@ -38,6 +38,14 @@ impl Dir {
         list().map_err(|errno| self.error("list", rel, errno))
     }
 
+    /// Whether a directory has nothing in it; the rest of a long one is not read.
+    pub fn is_empty(&self, rel: impl AsRef<Path>) -> Result<bool> {
+        let rel = rel.as_ref();
+        self.open_raw(rel, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+            .and_then(super::copy::is_empty)
+            .map_err(|errno| self.error("list", rel, errno))
+    }
+
     /// Returns the text of a symlink.
     pub fn read_link(&self, rel: impl AsRef<Path>) -> Result<PathBuf> {
         self.at("read link", rel.as_ref(), |parent, name| {
