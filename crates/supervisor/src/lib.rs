@@ -18,6 +18,7 @@ mod launch;
 pub mod log;
 mod protocol;
 mod relay;
+pub mod resolver;
 pub mod status;
 mod supervise;
 mod teardown;
