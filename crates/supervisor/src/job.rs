@@ -6,6 +6,7 @@ use oci::runtime::Resources;
 use runtime::Plan;
 use serde::{Deserialize, Serialize};
 
+use crate::resolver::ResolverConfig;
 use crate::status::Summary;
 
 /// One container to start and to accompany.
@@ -31,6 +32,8 @@ pub struct Job {
     /// Streams the launching client gets from the first byte on.
     pub attach: Attachment,
     pub log: Option<LogConfig>,
+    /// How names are resolved for it, if the supervisor does that.
+    pub resolver: Option<ResolverConfig>,
     pub teardown: Teardown,
     /// Whether the launching client wants to know where the time goes.
     pub timing: bool,

@@ -115,6 +115,7 @@ pub struct Resolver {
     epoll: OwnedFd,
     timer: OwnedFd,
     udp: OwnedFd,
+    port: u16,
     names: Names,
     forwarder: Forwarder,
     streams: Streams,
@@ -134,7 +135,7 @@ impl Resolver {
     }
 
     fn with_upstreams(config: &ResolverConfig, sockets: Sockets, upstreams: Upstreams) -> sys::Result<Self> {
-        let Sockets { udp, tcp, inside, .. } = sockets;
+        let Sockets { udp, tcp, port, inside } = sockets;
         let inside = if config.upstreams.is_empty() { None } else { Some(inside) };
         let epoll = epoll::create(CreateFlags::CLOEXEC)
             .context(|| "cannot make the resolver's event queue".into())?;
@@ -151,6 +152,7 @@ impl Resolver {
             epoll,
             timer,
             udp,
+            port,
             names: Names::new(config.run_root.clone(), config.container.clone()),
             forwarder: Forwarder::new(upstreams, inside),
             streams: Streams::new(tcp),
@@ -158,6 +160,11 @@ impl Resolver {
             reading: true,
             alarm: None,
         })
+    }
+
+    /// Returns where it listens, to be given to [`open`] by a successor.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Serves whatever is ready, without waiting.

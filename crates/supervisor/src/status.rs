@@ -64,6 +64,9 @@ pub struct Status {
     #[serde(default)]
     pub warnings: Vec<String>,
     pub cgroup: Option<String>,
+    /// Where the supervisor answers for names in the container, if it does.
+    #[serde(default)]
+    pub resolver_port: Option<u16>,
 }
 
 impl Status {
@@ -204,6 +207,7 @@ mod tests {
             error: None,
             warnings: vec!["careful".into()],
             cgroup: Some("/a".into()),
+            resolver_port: Some(40_000),
         };
         status.save(directory.path()).unwrap();
         assert_eq!(Status::load(directory.path()).unwrap().as_ref(), Some(&status));

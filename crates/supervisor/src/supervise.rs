@@ -2,6 +2,7 @@
 
 mod clients;
 mod input;
+mod naming;
 mod output;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,6 +14,7 @@ use sys::process::{self, ExitStatus, Pid};
 use crate::guardian::{ContainerEnds, Holdings, chain, read_job};
 use crate::job::Job;
 use crate::protocol::{FailureReport, Phase, Reply};
+use crate::resolver::Resolver;
 use crate::status::{self, State, Status};
 use crate::teardown;
 use clients::Clients;
@@ -41,6 +43,8 @@ pub(crate) enum Source {
     /// The container reads its input again.
     Stdin,
     Listener,
+    /// Somebody asks for a name, or answers.
+    Resolver,
     /// A client, by its place.
     Client(usize),
 }
@@ -54,6 +58,7 @@ impl Source {
             Self::Stderr => 3,
             Self::Stdin => 4,
             Self::Listener => 5,
+            Self::Resolver => 6,
             Self::Client(place) => 16 + place as u64,
         })
     }
@@ -66,6 +71,7 @@ impl Source {
             3 => Self::Stderr,
             4 => Self::Stdin,
             5 => Self::Listener,
+            6 => Self::Resolver,
             place => Self::Client(place as usize - 16),
         }
     }
@@ -103,7 +109,17 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
         Err(error) => return give_up(&job, group.as_ref(), &client, &error),
     };
     mark(Phase::Created);
+    let resolver =
+        naming::listen(&job, created.pidfd.as_fd()).and_then(|sockets| naming::serve(&job, sockets));
+    let resolver = match resolver {
+        Ok(resolver) => resolver,
+        Err(error) => {
+            let _ = process::signal(created.pidfd.as_fd(), libc::SIGKILL);
+            return give_up(&job, group.as_ref(), &client, &error);
+        }
+    };
     let mut status = running_status(assignment, &job, created.pid);
+    status.resolver_port = resolver.as_ref().map(Resolver::port);
     status.warnings = warnings.into_iter().chain(created.warnings).collect();
     if let Err(error) = status.save(&job.run_dir) {
         let _ = process::signal(created.pidfd.as_fd(), libc::SIGKILL);
@@ -122,6 +138,7 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
     job.plan.init = Vec::new();
     let input = Input::new(assignment.holdings, stdin_writer);
     Supervisor::new(assignment, job, status, group, created.pidfd, clients, input)
+        .map(|supervisor| Supervisor { resolver, ..supervisor })
         .and_then(Supervisor::run)
         .unwrap_or(NOT_STARTED)
 }
@@ -155,7 +172,9 @@ fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
     let _ = status.save(&job.run_dir);
     let group = open_group(&job, assignment.holdings);
     let input = Input::new(assignment.holdings, None);
+    let resolver = naming::resume(&job, &status, pidfd.as_fd());
     Supervisor::new(assignment, job, status, group, pidfd, Clients::default(), input)
+        .map(|supervisor| Supervisor { resolver, ..supervisor })
         .and_then(Supervisor::run)
         .unwrap_or(NOT_STARTED)
 }
@@ -254,6 +273,7 @@ fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid) -> Status {
         error: None,
         warnings: Vec::new(),
         cgroup: job.cgroup.clone(),
+        resolver_port: None,
     }
 }
 
@@ -289,6 +309,7 @@ struct Supervisor<'a> {
     clients: Clients,
     input: Input,
     outputs: Outputs<'a>,
+    resolver: Option<Resolver>,
     epoll: OwnedFd,
     /// How the first process ended, once known.
     ended: Option<ExitStatus>,
@@ -317,6 +338,7 @@ impl<'a> Supervisor<'a> {
             clients,
             input,
             outputs,
+            resolver: None,
             epoll,
             ended: None,
             guarded: true,
@@ -334,6 +356,9 @@ impl<'a> Supervisor<'a> {
     fn run(mut self) -> sys::Result<i32> {
         self.outputs.register(&self.epoll)?;
         self.clients.register(&self.epoll)?;
+        if let Some(resolver) = &self.resolver {
+            self.watch(resolver.as_fd(), Source::Resolver, EventFlags::IN)?;
+        }
         let mut events = Vec::with_capacity(16);
         while self.ended.is_none() {
             events.clear();
@@ -359,12 +384,20 @@ impl<'a> Supervisor<'a> {
             }
             Source::Stdin => self.input.flush(&self.epoll, &mut self.clients)?,
             Source::Listener => self.clients.accept(&self.assignment.holdings.listener, &self.epoll)?,
+            Source::Resolver => self.resolve(),
             Source::Client(place) => {
                 self.clients.handle(place, flags, &self.epoll, &mut self.input)?;
                 self.outputs.resume(&self.clients, &self.epoll)?;
             }
         }
         Ok(())
+    }
+
+    /// Serves the resolver. One that cannot go on is given up rather than the container.
+    fn resolve(&mut self) {
+        if self.resolver.as_mut().is_some_and(|resolver| resolver.ready().is_err()) {
+            self.resolver = None;
+        }
     }
 
     /// Reads which children the guardian reaped; at its death, turns to the pidfd.

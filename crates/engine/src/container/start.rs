@@ -221,6 +221,7 @@ fn job(
         stdin_once: options.stdin_once,
         attach: options.attach,
         log,
+        resolver: None,
         teardown: Teardown {
             last_run: (!request.auto_remove).then(|| directory.join("last-run.json")),
             leases,

@@ -23,11 +23,11 @@ pub struct Sockets {
     pub(super) inside: Namespace,
 }
 
-/// Opens the sockets in a network namespace (or in that of a process, given by its pidfd) whose loopback interface
-/// is up. A port is given where the redirection already leads to it: after a supervisor was killed.
+/// Opens the sockets in a network namespace, or in that of a process, given by its pidfd. A port is given where the redirection already leads to it: after a supervisor was killed.
 pub fn open(netns: BorrowedFd<'_>, port: Option<u16>) -> sys::Result<Sockets> {
     let inside = Namespace::new(netns)?;
-    let (udp, tcp, port) = inside.enter(|| listen_on(port))??;
+    // Init does the same in its own time; without it there is no 127.0.0.11 to bind to.
+    let (udp, tcp, port) = inside.enter(|| sys::loopback::bring_up().and_then(|()| listen_on(port)))??;
     Ok(Sockets { udp, tcp, port, inside })
 }
 
