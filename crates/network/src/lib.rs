@@ -18,4 +18,4 @@ pub use error::{Error, Result};
 pub use lease::Pool;
 pub use ports::{HeldPort, everywhere, hold, reopen};
 pub use rules::{BridgeRules, EndpointRules, PortRule, Protocol, Rule};
-pub use state::State;
+pub use state::{Marker, State};

@@ -8,7 +8,7 @@
 //!       endpoints/CONTAINER_ID                     all of one container's place in the network
 //!       next                                       where the last address was given: a hint
 //!     ports/PROTOCOL-ADDRESS-PORT -> CONTAINER_ID  claims
-//!     containers/ID/networks/NETWORK_ID -> "names" or "plain"
+//!     containers/ID/networks/NETWORK_ID -> "names" or "plain", and "internal" behind it
 //! ```
 //!
 //! The marker below the container is written first and removed last: whatever a kill leaves is found by it.
@@ -28,6 +28,26 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct State {
     run_root: PathBuf,
+}
+
+/// What the resolver of a container knows of a network that the container is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marker {
+    /// Whether names of the network are answered.
+    pub names: bool,
+    /// Whether the network leads nowhere else; with such ones alone no question leaves the container (CVE-2024-29018).
+    pub internal: bool,
+}
+
+impl Marker {
+    fn text(self) -> &'static str {
+        match (self.names, self.internal) {
+            (true, false) => "names",
+            (false, false) => "plain",
+            (true, true) => "names internal",
+            (false, true) => "plain internal",
+        }
+    }
 }
 
 impl State {
@@ -63,9 +83,9 @@ impl State {
     }
 
     /// Says that a container is going to be on a network; before anything of it is claimed.
-    pub fn mark(&self, container_id: &str, network_id: &str, names: bool) -> Result<()> {
+    pub fn mark(&self, container_id: &str, network_id: &str, marker: Marker) -> Result<()> {
         let markers = ensure(&self.markers(container_id))?;
-        let text = if names { "names" } else { "plain" };
+        let text = marker.text();
         let _ = rustix::fs::unlinkat(&markers, network_id, AtFlags::empty());
         rustix::fs::symlinkat(text, &markers, network_id)
             .context(|| format!("cannot mark container `{container_id}`"))?;
