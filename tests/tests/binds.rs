@@ -101,10 +101,10 @@ fn what_cannot_be_bound_is_refused_and_leaves_nothing() {
         ("-v", format!("{dir}:/data:fast"), &["fast"]),
         ("-v", format!("{dir}:/bin/busybox"), &["/bin/busybox"]),
         ("-v", format!("{file}:/etc"), &["/etc"]),
-        ("-v", "named:/data".into(), &["named"]),
+        ("-v", "n:/data".into(), &["\"n\""]),
         ("--mount", format!("type=bind,src={dir}"), &["target"]),
         ("--mount", format!("type=bind,src={dir},dst=/data,fast"), &["fast"]),
-        ("--mount", "type=volume,src=named,dst=/data".into(), &["volume"]),
+        ("--mount", format!("type=volume,src={dir},dst=/data"), &["volume"]),
         ("--mount", "type=ship,dst=/data".into(), &["ship"]),
         ("--tmpfs", "/t:size=much".into(), &["much"]),
     ];

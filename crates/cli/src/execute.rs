@@ -1,6 +1,7 @@
 //! Carries commands out: calls the engine and prints its answers.
 
 mod session;
+mod volumes;
 
 use std::io::Write;
 
@@ -51,6 +52,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
             show_formatted(print::ps(&rows, &view, &clock()))
         }
         Command::Inspect(request, format) => inspect(&engine, &request, &format),
+        Command::Volume(command) => volumes::execute(&engine, command),
         other => images_and_system(&engine, other),
     }
 }
@@ -243,8 +245,10 @@ fn inspect(engine: &Engine, request: &InspectRequest, format: &crate::Format) ->
         let outcome = match request.kind {
             InspectKind::Container => container(),
             InspectKind::Image => image::inspect(engine, word),
+            InspectKind::Volume => engine::volume::inspect(engine, word),
             InspectKind::Any => match container() {
                 Err(error) if error.class() == engine::Class::NotFound => image::inspect(engine, word)
+                    .or_else(|_| engine::volume::inspect(engine, word))
                     .map_err(|_| engine::Error::not_found(format!("No such object: {word}"))),
                 other => other,
             },

@@ -131,6 +131,11 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::Stop => line.read::<stop::Args>(),
         Verb::Tag => line.read::<tag::Args>(),
         Verb::Version => line.read::<version::Args>(),
+        Verb::VolumeCreate => line.read::<volume::create::Args>(),
+        Verb::VolumeInspect => line.read::<volume::inspect::Args>(),
+        Verb::VolumeLs => line.read::<volume::ls::Args>(),
+        Verb::VolumePrune => line.read::<volume::prune::Args>(),
+        Verb::VolumeRm => line.read::<volume::rm::Args>(),
         Verb::Wait => line.read::<wait::Args>(),
     }
 }

@@ -25,6 +25,11 @@ pub(crate) enum Verb {
     Stop,
     Tag,
     Version,
+    VolumeCreate,
+    VolumeInspect,
+    VolumeLs,
+    VolumePrune,
+    VolumeRm,
     Wait,
 }
 
@@ -163,6 +168,21 @@ pub(crate) const VERBS: &[Entry] = &[
         "CONTAINER [CONTAINER...]",
         "Block until one or more containers stop, then print their exit codes",
     ),
+    entry(Verb::VolumeCreate, &["volume create"], "[OPTIONS] [VOLUME]", "Create a volume"),
+    entry(
+        Verb::VolumeInspect,
+        &["volume inspect"],
+        "[OPTIONS] VOLUME [VOLUME...]",
+        "Display detailed information on one or more volumes",
+    ),
+    entry(Verb::VolumeLs, &["volume ls", "volume list"], "[OPTIONS]", "List volumes"),
+    entry(Verb::VolumePrune, &["volume prune"], "[OPTIONS]", "Remove unused local volumes"),
+    entry(
+        Verb::VolumeRm,
+        &["volume rm", "volume remove"],
+        "[OPTIONS] VOLUME [VOLUME...]",
+        "Remove one or more volumes",
+    ),
     entry(
         Verb::Audit,
         &["system audit"],
@@ -172,8 +192,12 @@ pub(crate) const VERBS: &[Entry] = &[
 ];
 
 /// Words that take a second word, with what they are about.
-pub(crate) const GROUPS: &[(&str, &str)] =
-    &[("container", "Manage containers"), ("image", "Manage images"), ("system", "Manage Coracle")];
+pub(crate) const GROUPS: &[(&str, &str)] = &[
+    ("container", "Manage containers"),
+    ("image", "Manage images"),
+    ("system", "Manage Coracle"),
+    ("volume", "Manage volumes"),
+];
 
 /// Docker's verbs that are not there yet.
 const LATER: &[&str] = &[
@@ -214,7 +238,6 @@ const LATER: &[&str] = &[
     "trust",
     "unpause",
     "update",
-    "volume",
     "df",
 ];
 

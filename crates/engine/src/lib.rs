@@ -10,6 +10,7 @@ mod paths;
 pub mod request;
 pub mod system;
 pub mod timing;
+pub mod volume;
 
 pub use error::{Error, Result};
 pub use oci::class::Class;

@@ -33,6 +33,7 @@ impl Absent for i32 {}
 impl Absent for u64 {}
 impl Absent for i64 {}
 impl Absent for User {}
+impl Absent for crate::rootfs::Overlay {}
 impl Absent for PathBuf {
     fn is_absent(&self) -> bool {
         self.as_os_str().is_empty()
@@ -89,6 +90,13 @@ spec! {
         options: Vec<String>,
         uid_mappings: Vec<IdMapping>,
         gid_mappings: Vec<IdMapping>,
+        /// Not of the specification: the directory below a bind's source that is meant, resolved as if the source
+        /// were the root.
+        #[serde(skip)]
+        subpath: Option<PathBuf>,
+        /// Not of the specification: layers to show read-only, in place of a source.
+        #[serde(skip)]
+        layers: Option<crate::rootfs::Overlay>,
     }
 }
 

@@ -18,6 +18,7 @@ mod copyup;
 mod idmap;
 mod mounts;
 mod rootfs;
+mod sources;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -43,7 +44,8 @@ pub(crate) struct Builder<'a> {
     console: Option<&'a crate::Console>,
     group: Option<&'a cgroup::Group>,
     pids_limit: Option<i64>,
-    /// Detached clones of all bind sources, opened before the namespace turned into a slave, by step.
+    /// Detached clones of all bind sources, opened before the namespace turned into a slave, and of the images that
+    /// are mounted beside the root, by step.
     sources: Vec<(usize, OwnedFd)>,
     user_namespace: Option<OwnedFd>,
     /// The kernel's own procfs of the container, out of reach of any path (CVE-2025-52881).
@@ -83,12 +85,20 @@ impl<'a> Builder<'a> {
     /// shared propagation, then cuts the namespace off.
     pub(crate) fn separate(&mut self) -> Outcome<()> {
         for (index, step) in self.plan.build.iter().enumerate() {
-            let BuildStep::Mount(MountStep { source: Source::Bind { path, recursive }, destination, .. }) =
-                step
+            let BuildStep::Mount(MountStep {
+                source: Source::Bind { path, recursive, subpath },
+                destination,
+                ..
+            }) = step
             else {
                 continue;
             };
-            let tree = mount::clone_host_tree(path, *recursive).map_err(|error| {
+            let tree = match subpath {
+                None => mount::clone_host_tree(path, *recursive),
+                Some(below) => sources::clone_below(path, below, *recursive),
+            };
+            let tree = tree.map_err(|error| {
+                let path = subpath.as_ref().map_or_else(|| path.clone(), |below| path.join(below));
                 let what = format!("cannot mount `{}` at `{}`", path.display(), destination.display());
                 Failure { what, ..Failure::from(error) }
             })?;
@@ -142,6 +152,7 @@ impl<'a> Builder<'a> {
     /// Applies the steps and makes the result the root of this namespace, with something to do in between.
     pub(crate) fn build(&mut self, before_pivot: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
         process::set_fs_ids(self.plan.root_uid, self.plan.root_gid)?;
+        self.open_images()?;
         for (index, step) in self.plan.build.iter().enumerate() {
             self.apply(index, step)?;
         }

@@ -249,12 +249,14 @@ fn device_steps(linux: &Linux, steps: &mut Vec<BuildStep>) -> Result<()> {
 fn mount_step(mount: &Mount, own_user_namespace: bool) -> Result<MountStep> {
     let options = parse_options(&mount.options);
     let kind = mount.kind.as_deref().unwrap_or("none");
-    let source = if options.bind || kind == "bind" {
+    let source = if let Some(layers) = &mount.layers {
+        Source::Image { layers: layers.clone(), subpath: mount.subpath.clone() }
+    } else if options.bind || kind == "bind" {
         let path = mount
             .source
             .clone()
             .ok_or_else(|| invalid(format!("bind mount on {} has no source", mount.destination.display())))?;
-        Source::Bind { path, recursive: options.recursive_bind }
+        Source::Bind { path, recursive: options.recursive_bind, subpath: mount.subpath.clone() }
     } else {
         match kind {
             "proc" => Source::Proc { options: options.data.clone() },

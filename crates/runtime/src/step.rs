@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use oci::rootfs::Rootfs;
+use oci::rootfs::{Overlay, Rootfs};
 use oci::runtime::IdMapping;
 use serde::{Deserialize, Serialize};
 use sys::credentials::CapabilitySets;
@@ -157,10 +157,16 @@ pub enum Source {
     Devpts,
     /// The container's own cgroup, on the version the host has.
     Cgroup,
-    /// A path of the host.
+    /// A path of the host, or what lies below it where it is the root.
     Bind {
         path: PathBuf,
         recursive: bool,
+        subpath: Option<PathBuf>,
+    },
+    /// Layers of an image, read-only, or a directory of them.
+    Image {
+        layers: Overlay,
+        subpath: Option<PathBuf>,
     },
     /// Any other file system, with its options.
     New {

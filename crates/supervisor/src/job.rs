@@ -80,6 +80,12 @@ pub enum Removal {
     /// A directory with all below it.
     Tree(PathBuf),
     File(PathBuf),
+    /// An anonymous volume below an engine's root, unless another container than this one has it too.
+    Volume {
+        root: PathBuf,
+        name: String,
+        container: String,
+    },
 }
 
 /// The specification's types leave out absent fields, which only a self-describing form can carry:

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use sys::Dir;
+use volume::Volumes;
 
 use crate::job::{Removal, Teardown};
 
@@ -18,10 +19,20 @@ pub(crate) fn run(teardown: &Teardown) -> sys::Result<()> {
         let outcome = match removal {
             Removal::Tree(path) => remove_tree(path),
             Removal::File(path) => remove_file(path),
+            Removal::Volume { root, name, container } => remove_volume(root, name, container),
         };
         keep_first(&mut first, outcome);
     }
     first
+}
+
+fn remove_volume(root: &Path, name: &str, container: &str) -> sys::Result<()> {
+    let removed = Volumes::open(root)
+        .and_then(|volumes| volumes.remove_with(name, &root.join("containers"), container));
+    removed.map_err(|error| {
+        let what = format!("cannot remove volume `{name}`");
+        sys::Error::new(what, std::io::Error::other(error.to_string()))
+    })
 }
 
 fn keep_first(first: &mut sys::Result<()>, outcome: sys::Result<()>) {

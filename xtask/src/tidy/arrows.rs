@@ -40,6 +40,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "network",
         "the namespace exists only once the supervisor has made it; names are answered there",
     ),
+    (
+        "supervisor",
+        "volume",
+        "an anonymous volume goes with its container, which may end after every engine process",
+    ),
     ("build", "image", "a build step is an image → image value"),
     ("cli", "oci", "plain types"),
     ("cli", "sys", "terminals"),

@@ -30,7 +30,10 @@ pub(crate) mod stop;
 pub(crate) mod system_audit;
 pub(crate) mod tag;
 pub(crate) mod version;
+pub(crate) mod volume;
 pub(crate) mod wait;
+
+pub use volume::VolumeCommand;
 
 /// What was asked for: a request of the engine, and how its answer is shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,5 +59,6 @@ pub enum Command {
     Stop(StopRequest),
     Tag(TagRequest),
     Version(Format),
+    Volume(VolumeCommand),
     Wait(WaitRequest),
 }

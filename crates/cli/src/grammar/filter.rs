@@ -1,6 +1,8 @@
 //! `--filter NAME=VALUE` of lists.
 
-use engine::request::{ImagesRequest, LabelFilter, PsRequest, StateFilter};
+use engine::request::{
+    ImagesRequest, LabelFilter, PruneVolumesRequest, PsRequest, StateFilter, VolumesRequest,
+};
 
 use super::{Invalid, Read, boolean};
 
@@ -21,10 +23,11 @@ pub(crate) fn apply_to_ps(filters: &[(String, String)], request: &mut PsRequest)
             "label" => request.labels.push(label(value)),
             "status" => request.states.push(state(value)?),
             "exited" => request.exited.push(value.parse().map_err(|_| invalid(name, value))?),
+            "volume" => request.volumes.push(value.clone()),
             "ancestor" => request.ancestors.push(value.clone()),
             "before" => request.before = Some(value.clone()),
             "since" => request.since = Some(value.clone()),
-            "expose" | "health" | "is-task" | "isolation" | "network" | "publish" | "volume" => {
+            "expose" | "health" | "is-task" | "isolation" | "network" | "publish" => {
                 return Err(Invalid::new(format!("filter `{name}` is not supported yet")));
             }
             _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
@@ -43,6 +46,33 @@ pub(crate) fn apply_to_images(filters: &[(String, String)], request: &mut Images
             "before" => request.before = Some(value.clone()),
             "since" => request.since = Some(value.clone()),
             "until" => return Err(Invalid::new(format!("filter `{name}` is not supported yet"))),
+            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+        }
+    }
+    Ok(())
+}
+
+/// Adds filters of volumes to a request.
+pub(crate) fn apply_to_volumes(filters: &[(String, String)], request: &mut VolumesRequest) -> Read<()> {
+    for (name, value) in filters {
+        match name.as_str() {
+            "dangling" => request.dangling = Some(boolean::parse(value).map_err(|_| invalid(name, value))?),
+            "driver" => request.drivers.push(value.clone()),
+            "label" => request.labels.push(label(value)),
+            "name" => request.names.push(value.clone()),
+            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+        }
+    }
+    Ok(())
+}
+
+/// Adds filters of a pruning of volumes to a request.
+pub(crate) fn apply_to_prune(filters: &[(String, String)], request: &mut PruneVolumesRequest) -> Read<()> {
+    for (name, value) in filters {
+        match name.as_str() {
+            "all" => request.all = boolean::parse(value).map_err(|_| invalid(name, value))?,
+            "label" => request.labels.push(label(value)),
+            "label!" => request.unlike.push(label(value)),
             _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
         }
     }
@@ -85,10 +115,14 @@ fn faults() {
         ("foo=1", "!invalid filter 'foo'"),
         ("status=up", "!invalid filter 'status=up'"),
         ("exited=x", "!invalid filter 'exited=x'"),
-        ("volume=x", "!filter `volume` is not supported yet"),
+        ("network=x", "!filter `network` is not supported yet"),
         ("STATUS = paused", "()"),
     ];
     super::check::table(ps, &rows);
     let images = |text: &str| apply_to_images(&[parse(text)?], &mut ImagesRequest::default());
+    let volumes = |text: &str| apply_to_volumes(&[parse(text)?], &mut VolumesRequest::default());
+    super::check::table(volumes, &[("dangling=x", "!invalid filter 'dangling=x'"), ("name=x", "()")]);
+    let prune = |text: &str| apply_to_prune(&[parse(text)?], &mut PruneVolumesRequest::default());
+    super::check::table(prune, &[("name=x", "!invalid filter 'name'"), ("label!=x", "()"), ("all=1", "()")]);
     super::check::table(images, &[("dangling=x", "!invalid filter 'dangling=x'"), ("dangling=true", "()")]);
 }

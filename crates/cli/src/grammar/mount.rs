@@ -1,10 +1,14 @@
-//! `--mount type=bind,source=/a,target=/b,…`.
+//! `--mount type=volume|bind|tmpfs|image,source=…,target=/b,…`.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use engine::request::{BindMount, IdMap, Propagation, Recursion, Source, TmpfsMount, TmpfsSize};
+use engine::request::{
+    BindMount, IdMap, ImageMount, Propagation, Recursion, Source, TmpfsMount, TmpfsSize, VolumeMount,
+};
 
-use super::volume::{Bind, NO_VOLUMES, parse_idmap, parse_propagation};
+use super::key_value::{parse_label, parse_pair};
+use super::volume::{Bind, parse_idmap, parse_name, parse_propagation};
 use super::{Invalid, Read, boolean, path, size};
 
 /// What `--mount` may ask for.
@@ -12,6 +16,8 @@ use super::{Invalid, Read, boolean, path, size};
 pub(crate) enum Mount {
     Bind(Bind),
     Tmpfs(TmpfsMount),
+    Volume(VolumeMount),
+    Image(ImageMount),
 }
 
 #[derive(Default)]
@@ -25,6 +31,38 @@ struct Fields {
     idmap: Option<IdMap>,
     tmpfs_size: Option<u64>,
     tmpfs_mode: Option<u32>,
+    no_copy: Option<bool>,
+    driver: Option<String>,
+    options: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    volume_subpath: Option<PathBuf>,
+    image_subpath: Option<PathBuf>,
+}
+
+impl Fields {
+    /// Refuses fields that belong to other types than the one asked for.
+    fn only(&self, kind: &str) -> Read<()> {
+        let given = [
+            // The idmap is of both.
+            ("bind", self.propagation.is_some() && kind != "volume" || self.recursion.is_some()),
+            ("bind", self.idmap.is_some() && kind != "volume"),
+            ("tmpfs", self.tmpfs_size.is_some() || self.tmpfs_mode.is_some()),
+            (
+                "volume",
+                self.no_copy.is_some()
+                    || self.driver.is_some()
+                    || self.volume_subpath.is_some()
+                    || !(self.options.is_empty() && self.labels.is_empty()),
+            ),
+            ("image", self.image_subpath.is_some()),
+        ];
+        match given.iter().find(|(of, given)| *given && *of != kind) {
+            Some((of, _)) => {
+                Err(Invalid::new(format!("cannot mix '{of}-*' options with mount type '{kind}'")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Reads the value of `--mount`.
@@ -37,10 +75,13 @@ pub(crate) fn parse(text: &str) -> Read<Mount> {
     match kind.as_str() {
         "bind" => bind(fields).map(Mount::Bind),
         "tmpfs" => tmpfs(fields).map(Mount::Tmpfs),
-        "volume" => Err(Invalid::new(format!("mount type `volume`: {NO_VOLUMES}"))
-            .hint("add type=bind and the path of a directory as source")),
-        "image" | "npipe" | "cluster" => Err(Invalid::new(format!("mount type `{kind}` is not supported"))),
-        other => Err(Invalid::new(format!("unknown mount type `{other}`")).hint("use bind or tmpfs")),
+        "volume" => volume(fields).map(Mount::Volume),
+        "image" => image(fields).map(Mount::Image),
+        "npipe" | "cluster" => Err(Invalid::new(format!("mount type `{kind}` is not supported"))),
+        other => {
+            Err(Invalid::new(format!("unknown mount type `{other}`"))
+                .hint("use volume, bind, tmpfs or image"))
+        }
     }
 }
 
@@ -49,7 +90,7 @@ fn apply(field: &str, fields: &mut Fields) -> Read<()> {
         Some((key, value)) => (key.to_ascii_lowercase(), value),
         None => {
             let key = field.to_ascii_lowercase();
-            if !matches!(key.as_str(), "readonly" | "ro" | "bind-nonrecursive") {
+            if !matches!(key.as_str(), "readonly" | "ro" | "bind-nonrecursive" | "volume-nocopy") {
                 return Err(Invalid::new(format!("invalid field '{field}' must be a key=value pair")));
             }
             (key, "true")
@@ -81,9 +122,12 @@ fn apply(field: &str, fields: &mut Fields) -> Read<()> {
                 );
             }
         }
-        key if key.starts_with("volume-") || key.starts_with("image-") => {
-            return Err(Invalid::new(format!("`{key}` is not supported yet")));
-        }
+        "volume-nocopy" => fields.no_copy = Some(boolean::parse(value).map_err(|_| invalid())?),
+        "volume-driver" => fields.driver = Some(value.to_owned()),
+        "volume-label" => fields.labels.extend([parse_label(value)?]),
+        "volume-opt" => fields.options.extend([parse_pair(value)?]),
+        "volume-subpath" => fields.volume_subpath = Some(parse_subpath(value)?),
+        "image-subpath" => fields.image_subpath = Some(parse_subpath(value)?),
         _ => return Err(Invalid::new(format!("unexpected key '{key}' in '{field}'"))),
     }
     Ok(())
@@ -103,10 +147,48 @@ fn target(fields: &Fields) -> Read<PathBuf> {
     path::parse_target(fields.target.as_deref().ok_or_else(|| Invalid::new("target is required"))?)
 }
 
-fn bind(fields: Fields) -> Read<Bind> {
-    if fields.tmpfs_size.is_some() || fields.tmpfs_mode.is_some() {
-        return Err(Invalid::new("cannot mix 'tmpfs-*' options with mount type 'bind'"));
+/// Reads a path inside a volume or an image. Links on the way are another matter: they are followed inside.
+fn parse_subpath(text: &str) -> Read<PathBuf> {
+    let path = Path::new(text);
+    let inside = path
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+    if text.is_empty() || !inside {
+        return Err(Invalid::new(format!("subpath must be a relative path within the volume: {text}")));
     }
+    Ok(path.to_owned())
+}
+
+fn volume(fields: Fields) -> Read<VolumeMount> {
+    fields.only("volume")?;
+    let target = target(&fields)?;
+    let name = fields.source.filter(|source| !source.is_empty());
+    Ok(VolumeMount {
+        name: name.as_deref().map(parse_name).transpose()?,
+        target,
+        read_only: fields.read_only,
+        no_copy: fields.no_copy.unwrap_or_default(),
+        subpath: fields.volume_subpath,
+        propagation: fields.propagation.unwrap_or_default(),
+        idmap: fields.idmap.unwrap_or_default(),
+        relabel: None,
+        driver: fields.driver,
+        options: fields.options,
+        labels: fields.labels,
+        from: Source::Mount,
+    })
+}
+
+fn image(fields: Fields) -> Read<ImageMount> {
+    fields.only("image")?;
+    let target = target(&fields)?;
+    let image = fields.source.filter(|source| !source.is_empty());
+    let image = image.ok_or_else(|| Invalid::new("source is required for mount type 'image'"))?;
+    Ok(ImageMount { image, target, subpath: fields.image_subpath })
+}
+
+fn bind(fields: Fields) -> Read<Bind> {
+    fields.only("bind")?;
     let target = target(&fields)?;
     let source = fields.source.filter(|source| !source.is_empty());
     let source = source.ok_or_else(|| Invalid::new("source is required for mount type 'bind'"))?;
@@ -139,9 +221,7 @@ fn tmpfs(fields: Fields) -> Read<TmpfsMount> {
             "invalid mount config for type \"tmpfs\": field Source must not be specified",
         ));
     }
-    if fields.propagation.is_some() || fields.recursion.is_some() || fields.idmap.is_some() {
-        return Err(Invalid::new("cannot mix 'bind-*' options with mount type 'tmpfs'"));
-    }
+    fields.only("tmpfs")?;
     let mut mount = TmpfsMount::at(target(&fields)?);
     mount.read_only = fields.read_only;
     mount.size = fields.tmpfs_size.map(TmpfsSize::Bytes);
@@ -207,6 +287,23 @@ mod tests {
     fn show(text: &str) -> Read<String> {
         Ok(match parse(text)? {
             Mount::Tmpfs(tmpfs) => format!("{} {}", tmpfs.target.display(), tmpfs.options().join(",")),
+            Mount::Volume(v) => format!(
+                "{:?}>{} {} {} {:?} {:?} {:?} {:?} {:?} {:?}",
+                v.name,
+                v.target.display(),
+                if v.read_only { "ro" } else { "rw" },
+                if v.no_copy { "nocopy" } else { "copy" },
+                v.subpath,
+                v.propagation,
+                v.idmap,
+                v.driver,
+                v.options,
+                v.labels
+            )
+            .replace('"', "'"),
+            Mount::Image(i) => {
+                format!("{}>{} {:?}", i.image, i.target.display(), i.subpath).replace('"', "'")
+            }
             Mount::Bind(bind) => {
                 let m = bind.below(Path::new("/home/me"));
                 let mode = if m.read_only { "ro" } else { "rw" };
@@ -234,6 +331,16 @@ mod tests {
                 "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770,ro",
                 "\"/t ro,noexec,nosuid,nodev,size=1048576,mode=1770\"",
             ),
+            ("dst=/b", "\"None>/b rw copy None RPrivate Identity None {} {}\""),
+            (
+                "type=volume,src=db,dst=/b,ro,volume-nocopy,volume-subpath=a/b,idmap=owner",
+                "\"Some('db')>/b ro nocopy Some('a/b') RPrivate Owner None {} {}\"",
+            ),
+            (
+                "src=db,dst=/b,volume-driver=local,volume-opt=type=tmpfs,\"volume-opt=o=size=1m,uid=5\",volume-label=a=b",
+                "\"Some('db')>/b rw copy None RPrivate Identity Some('local') {'o': 'size=1m,uid=5', 'type': 'tmpfs'} {'a': 'b'}\"",
+            ),
+            ("type=image,src=busybox:1,dst=/b,image-subpath=etc", "\"busybox:1>/b Some('etc')\""),
         ];
         table(show, &rows);
     }
@@ -253,17 +360,24 @@ mod tests {
                 "!invalid mount config for type \"tmpfs\": field Source must not be specified",
             ),
             ("type=tmpfs,dst=/b,tmpfs-mode=9", "!invalid value for tmpfs-mode: 9"),
+            ("type=bind,src=/a,dst=/b,volume-opt=x", "!`x` is not of the form key=value"),
             (
                 "type=bind,src=/a,dst=/b,volume-nocopy",
-                "!invalid field 'volume-nocopy' must be a key=value pair",
+                "!cannot mix 'volume-*' options with mount type 'bind'",
             ),
-            ("type=bind,src=/a,dst=/b,volume-opt=x", "!`volume-opt` is not supported yet"),
+            ("src=db,dst=/b,bind-recursive=enabled", "!cannot mix 'bind-*' options with mount type 'volume'"),
+            ("src=db,dst=/b,image-subpath=x", "!cannot mix 'image-*' options with mount type 'volume'"),
+            ("type=tmpfs,dst=/b,volume-subpath=x", "!cannot mix 'volume-*' options with mount type 'tmpfs'"),
+            ("src=db,dst=/b,volume-subpath=../x", "!subpath must be a relative path within the volume: ../x"),
+            ("src=db,dst=/b,volume-subpath=/x", "!subpath must be a relative path within the volume: /x"),
+            ("src=db,volume-nocopy", "!target is required"),
             ("type=foo,dst=/b", "!unknown mount type `foo`"),
-            ("type=image,dst=/b", "!mount type `image` is not supported"),
+            ("type=image,dst=/b", "!source is required for mount type 'image'"),
+            ("type=cluster,dst=/b", "!mount type `cluster` is not supported"),
             ("type=bind,\"src=/a", "!a quote is not closed"),
             ("", "!invalid field '' must be a key=value pair"),
         ];
         table(show, &rows);
-        assert!(parse("src=db,dst=/b").unwrap_err().to_string().starts_with("mount type `volume`"));
+        assert!(parse("src=/a,dst=/b").unwrap_err().to_string().contains("invalid characters"));
     }
 }

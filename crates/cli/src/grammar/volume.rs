@@ -1,14 +1,17 @@
-//! `--volume SOURCE:TARGET[:OPTIONS]`.
+//! `--volume SOURCE:TARGET[:OPTIONS]` and `--volumes-from CONTAINER[:MODE]`.
 
 use std::path::{Path, PathBuf};
 
-use engine::request::{BindMount, IdMap, Propagation, Recursion, Relabel, Source};
+use engine::request::{BindMount, IdMap, Propagation, Recursion, Relabel, Source, VolumeMount, VolumesFrom};
 
 use super::{Invalid, Read, path};
 
-/// What later releases bring, in one wording.
-pub(crate) const NO_VOLUMES: &str =
-    "volumes are not supported yet: give a directory of the host, like ./data:/data";
+/// What `--volume` may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Volume {
+    Bind(Bind),
+    Volume(VolumeMount),
+}
 
 /// A bind mount whose source may still be relative to the caller's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +30,10 @@ impl Bind {
 }
 
 /// Reads the value of `--volume`.
-pub(crate) fn parse(text: &str) -> Read<Bind> {
+pub(crate) fn parse(text: &str) -> Read<Volume> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts.as_slice() {
-        [target] if !target.is_empty() => {
-            return Err(Invalid::new(format!("anonymous volume `{target}`: {NO_VOLUMES}")));
-        }
+        [target] if !target.is_empty() => ("", *target, ""),
         [source, target] if !source.is_empty() && !target.is_empty() => (*source, *target, ""),
         [source, target, options] if !source.is_empty() && !target.is_empty() => (*source, *target, *options),
         [_] | [_, _] | [_, _, _] => {
@@ -40,61 +41,124 @@ pub(crate) fn parse(text: &str) -> Read<Bind> {
         }
         _ => return Err(Invalid::new(format!("invalid spec: {text}: too many colons"))),
     };
-    if !source.starts_with(['/', '.', '~']) {
-        return Err(Invalid::new(format!("named volume `{source}`: {NO_VOLUMES}")));
-    }
     if source.starts_with('~') {
         return Err(
             Invalid::new(format!("`{source}`: the shell did not expand `~`")).hint("write the path in full")
         );
     }
+    let target = path::parse_target(target)?;
+    let read = parse_options(options)?;
+    if source.starts_with(['/', '.']) {
+        bind(source, target, &read, options).map(Volume::Bind)
+    } else {
+        volume(source, target, &read, options).map(Volume::Volume)
+    }
+}
+
+fn bind(source: &str, target: PathBuf, read: &Options, options: &str) -> Read<Bind> {
+    if read.no_copy {
+        return Err(invalid_mode(options).hint("`nocopy` is for volumes"));
+    }
     let source = if source.starts_with('/') { path::clean(source) } else { PathBuf::from(source) };
-    let mut mount = BindMount {
+    let mount = BindMount {
         source,
-        target: path::parse_target(target)?,
-        read_only: false,
-        recursion: Recursion::default(),
-        propagation: Propagation::default(),
-        idmap: IdMap::default(),
-        relabel: None,
+        target,
+        read_only: read.read_only,
+        recursion: read.recursion.unwrap_or_default(),
+        propagation: read.propagation,
+        idmap: read.idmap,
+        relabel: read.relabel,
         from: Source::Volume,
     };
-    apply_options(options, &mut mount)?;
     Ok(Bind { mount })
 }
 
-fn apply_options(options: &str, mount: &mut BindMount) -> Read<()> {
+fn volume(name: &str, target: PathBuf, read: &Options, options: &str) -> Read<VolumeMount> {
+    if read.recursion.is_some() {
+        return Err(invalid_mode(options).hint("`rbind`, `bind` and `nonrecursive` are for binds"));
+    }
+    Ok(VolumeMount {
+        name: Some(name).filter(|name| !name.is_empty()).map(parse_name).transpose()?,
+        target,
+        read_only: read.read_only,
+        no_copy: read.no_copy,
+        propagation: read.propagation,
+        idmap: read.idmap,
+        relabel: read.relabel,
+        from: Source::Volume,
+        ..VolumeMount::default()
+    })
+}
+
+/// Reads the name of a volume.
+pub(crate) fn parse_name(name: &str) -> Read<String> {
+    match engine::volume::check_name(name) {
+        Ok(()) => Ok(name.to_owned()),
+        Err(error) => Err(Invalid::new(error.to_string()).hint(
+            "if you mean a directory of the host, write an absolute path, or one that begins with `./`",
+        )),
+    }
+}
+
+/// Reads the value of `--volumes-from`.
+pub(crate) fn parse_from(text: &str) -> Read<VolumesFrom> {
+    let (container, mode) = text.split_once(':').unwrap_or((text, ""));
+    if container.is_empty() {
+        return Err(Invalid::new(format!("malformed volumes-from specification: {text}")));
+    }
+    let read_only = match mode {
+        "" | "rw" | "z" | "Z" => false,
+        "ro" => true,
+        other => return Err(Invalid::new(format!("invalid mode: {other}")).hint("use ro or rw")),
+    };
+    Ok(VolumesFrom { container: container.to_owned(), read_only })
+}
+
+/// The options behind the second colon.
+#[derive(Default)]
+struct Options {
+    read_only: bool,
+    no_copy: bool,
+    propagation: Propagation,
+    recursion: Option<Recursion>,
+    idmap: IdMap,
+    relabel: Option<Relabel>,
+}
+
+fn parse_options(options: &str) -> Read<Options> {
+    let mut read = Options::default();
     let (mut modes, mut propagations, mut relabels) = (0, 0, 0);
     for option in options.split(',').filter(|option| !option.is_empty()) {
         if let Some(propagation) = parse_propagation(option) {
-            mount.propagation = propagation;
+            read.propagation = propagation;
             propagations += 1;
             continue;
         }
         match option {
             "ro" | "rw" => {
-                mount.read_only = option == "ro";
+                read.read_only = option == "ro";
                 modes += 1;
             }
             "z" | "Z" => {
-                mount.relabel = Some(if option == "z" { Relabel::Shared } else { Relabel::Private });
+                read.relabel = Some(if option == "z" { Relabel::Shared } else { Relabel::Private });
                 relabels += 1;
             }
-            "rbind" => mount.recursion = Recursion::Enabled,
-            "bind" | "nonrecursive" => mount.recursion = Recursion::Disabled,
+            "rbind" => read.recursion = Some(Recursion::Enabled),
+            "bind" | "nonrecursive" => read.recursion = Some(Recursion::Disabled),
             // Hints of Docker Desktop that mean nothing on Linux.
             "consistent" | "cached" | "delegated" | "default" => {}
-            "nocopy" => return Err(Invalid::new(format!("`nocopy`: {NO_VOLUMES}"))),
-            other => {
-                mount.idmap = parse_idmap_option(other)
-                    .ok_or_else(|| Invalid::new(format!("invalid mode: {options}")))??
-            }
+            "nocopy" => read.no_copy = true,
+            other => read.idmap = parse_idmap_option(other).ok_or_else(|| invalid_mode(options))??,
         }
     }
     if modes > 1 || propagations > 1 || relabels > 1 {
-        return Err(Invalid::new(format!("invalid mode: {options}")).hint("an option was given twice"));
+        return Err(invalid_mode(options).hint("an option was given twice"));
     }
-    Ok(())
+    Ok(read)
+}
+
+fn invalid_mode(options: &str) -> Invalid {
+    Invalid::new(format!("invalid mode: {options}"))
 }
 
 fn parse_idmap_option(option: &str) -> Option<Read<IdMap>> {
@@ -125,13 +189,25 @@ mod tests {
     use super::*;
 
     fn show(text: &str) -> Read<String> {
-        let m = parse(text)?.below(Path::new("/home/me"));
-        let mode = if m.read_only { "ro" } else { "rw" };
-        let (source, target) = (m.source.display(), m.target.display());
-        Ok(format!(
-            "{source}>{target} {mode} {:?} {:?} {:?} {:?}",
-            m.recursion, m.propagation, m.idmap, m.relabel
-        ))
+        let mode = |read_only| if read_only { "ro" } else { "rw" };
+        Ok(match parse(text)? {
+            Volume::Bind(bind) => {
+                let m = bind.below(Path::new("/home/me"));
+                let (source, target, mode) = (m.source.display(), m.target.display(), mode(m.read_only));
+                format!(
+                    "{source}>{target} {mode} {:?} {:?} {:?} {:?}",
+                    m.recursion, m.propagation, m.idmap, m.relabel
+                )
+            }
+            Volume::Volume(v) => {
+                let (target, mode) = (v.target.display(), mode(v.read_only));
+                let copy = if v.no_copy { "nocopy" } else { "copy" };
+                format!(
+                    "{:?}>{target} {mode} {copy} {:?} {:?} {:?}",
+                    v.name, v.propagation, v.idmap, v.relabel
+                )
+            }
+        })
     }
 
     #[test]
@@ -160,10 +236,30 @@ mod tests {
     }
 
     #[test]
-    fn volumes_are_refused_by_name() {
-        assert!(
-            parse("/data").unwrap_err().to_string().starts_with("anonymous volume `/data`: volumes are not")
-        );
-        assert!(parse("db:/data").unwrap_err().to_string().starts_with("named volume `db`: volumes are not"));
+    fn volumes() {
+        let rows = [
+            ("/data", "\"None>/data rw copy RPrivate Identity None\""),
+            ("db:/data/", "\"Some(\\\"db\\\")>/data rw copy RPrivate Identity None\""),
+            ("db:/d:ro,nocopy,Z", "\"Some(\\\"db\\\")>/d ro nocopy RPrivate Identity Some(Private)\""),
+            ("a.b-c_0:/d:rslave,idmap=owner", "\"Some(\\\"a.b-c_0\\\")>/d rw copy RSlave Owner None\""),
+            ("db:/d:nonrecursive", "!invalid mode: nonrecursive"),
+            ("/a:/d:nocopy", "!invalid mode: nocopy"),
+            ("db:d", "!invalid mount path: 'd' mount path must be absolute"),
+            ("data", "!invalid mount path: 'data' mount path must be absolute"),
+            ("/", "!destination can't be '/'"),
+        ];
+        table(show, &rows);
+        for bad in ["a/b:/d", "-x:/d", "c:/d"] {
+            assert!(show(bad).unwrap_err().to_string().contains("includes invalid characters"), "{bad}");
+        }
+        let from = |text: &str| parse_from(text).map(|from| (from.container, from.read_only));
+        let rows = [
+            ("web", "(\"web\", false)"),
+            ("web:ro", "(\"web\", true)"),
+            ("web:rw", "(\"web\", false)"),
+            ("web:foo", "!invalid mode: foo"),
+            (":ro", "!malformed volumes-from specification: :ro"),
+        ];
+        table(from, &rows);
     }
 }

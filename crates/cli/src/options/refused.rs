@@ -114,7 +114,6 @@ impl<T> fmt::Debug for Refused<T> {
 }
 
 const BRIDGES: &str = crate::grammar::namespace::NO_BRIDGES;
-const VOLUMES: &str = "volumes come with a later release";
 const HEALTH: &str = "health checks come with a later release";
 const WINDOWS: &str = "it is for Windows containers";
 
@@ -133,8 +132,6 @@ impl Table for OfContainers {
         Refusal::value("mac-address", BRIDGES),
         Refusal::value("network-alias", BRIDGES),
         Refusal::value("net-alias", BRIDGES),
-        Refusal::value("volumes-from", VOLUMES),
-        Refusal::value("volume-driver", VOLUMES),
         Refusal::value("health-cmd", HEALTH),
         Refusal::value("health-interval", HEALTH).unless(&["0s", "0"]),
         Refusal::value("health-retries", HEALTH).unless(&["0"]),

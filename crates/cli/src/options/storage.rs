@@ -1,18 +1,24 @@
 //! What the container sees of files and devices beside its image.
 
-use engine::request::{ContainerRequest, DeviceMapping, MountRequest, TmpfsMount};
+use engine::request::{ContainerRequest, DeviceMapping, MountRequest, TmpfsMount, VolumesFrom};
 
 use crate::caller::Caller;
 use crate::grammar::mount::{self, Mount};
-use crate::grammar::volume::{self, Bind};
+use crate::grammar::volume::{self, Bind, Volume};
 use crate::grammar::{Invalid, Read, device, size, tmpfs};
 
 /// Options about mounts and devices.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Storage {
-    /// Bind mount a directory or file of the host
-    #[arg(short, long, value_name = "SOURCE:TARGET[:OPTIONS]", value_parser = volume::parse)]
-    volume: Vec<Bind>,
+    /// Mount a volume, or a directory or file of the host
+    #[arg(short, long, value_name = "[SOURCE:]TARGET[:OPTIONS]", value_parser = volume::parse)]
+    volume: Vec<Volume>,
+    /// Driver of the volumes that are made
+    #[arg(long, value_name = "DRIVER")]
+    volume_driver: Option<String>,
+    /// Mount what another container has mounted
+    #[arg(long, value_name = "CONTAINER[:ro]", value_parser = volume::parse_from)]
+    volumes_from: Vec<VolumesFrom>,
     /// Attach a filesystem mount to the container
     #[arg(long, value_name = "SPEC", value_parser = mount::parse)]
     mount: Vec<Mount>,
@@ -47,9 +53,21 @@ impl Storage {
             };
             Ok(MountRequest::Bind(bind.below(&cwd)))
         };
-        let mut mounts: Vec<MountRequest> = self.volume.into_iter().map(bind).collect::<Read<_>>()?;
+        let mut mounts: Vec<MountRequest> = Vec::new();
+        for volume in self.volume {
+            mounts.push(match volume {
+                Volume::Bind(asked) => bind(asked)?,
+                Volume::Volume(mut volume) => {
+                    volume.driver.clone_from(&self.volume_driver);
+                    MountRequest::Volume(volume)
+                }
+            });
+        }
+        request.volumes_from = self.volumes_from;
         for mount in self.mount {
             mounts.push(match mount {
+                Mount::Volume(volume) => MountRequest::Volume(volume),
+                Mount::Image(image) => MountRequest::Image(image),
                 Mount::Bind(asked) => bind(asked)?,
                 Mount::Tmpfs(tmpfs) => MountRequest::Tmpfs(tmpfs),
             });

@@ -11,6 +11,7 @@ mod inspect;
 mod rows;
 mod table;
 mod version;
+mod volumes;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -23,6 +24,7 @@ pub use images::{ImagesView, images};
 pub use info::info;
 pub use inspect::inspect;
 pub use version::version;
+pub use volumes::{VolumesView, pruned, volumes};
 
 /// The moment and the place that times are shown for.
 #[derive(Debug, Clone)]

@@ -17,6 +17,7 @@ run_means! {
     run_identity: "--name web -l a=b --label c --label-file labels --annotation k=v --cidfile out.cid --platform arm64 --pull never --rm";
     run_process: "-e A=b -e HOME -e GONE --env-file vars.env -w /a/../b -u 1:2 --group-add wheel --group-add 5 -h box --domainname lan --init --stop-signal int --stop-timeout 3 --entrypoint /bin/x";
     run_mounts: "-v ./src:/srv/src:ro -v /a:/srv --mount type=bind,src=/b,dst=/c,idmap=owner --mount type=tmpfs,dst=/t,tmpfs-size=1m --tmpfs /run:size=64k,exec --read-only --shm-size 1g";
+    run_volumes: "-v /data -v db:/srv:ro,nocopy --mount type=volume,src=web,dst=/web,volume-label=a=b,volume-subpath=sub --mount type=image,src=busybox,dst=/box --volumes-from a:ro --volumes-from b --volume-driver local";
     run_memory: "-m 512m --memory-reservation 256m --memory-swap -1 --memory-swappiness 0 --oom-kill-disable --oom-score-adj -500";
     run_cpu: "--cpus 1.5 -c 512 --cpuset-cpus 0-1 --cpuset-mems 0";
     run_cpu_quota: "--cpu-period 100000 --cpu-quota 50000 --cpu-rt-period 1000 --cpu-rt-runtime 900";
@@ -106,6 +107,8 @@ fn long_spellings_mean_the_short_ones() {
         ("image tag a b", "tag a b"),
         ("image history a", "history a"),
         ("system info", "info"),
+        ("volume list", "volume ls"),
+        ("volume remove a", "volume rm a"),
     ] {
         assert_eq!(command(long), command(short), "{long}");
     }
@@ -145,6 +148,12 @@ fn other_verbs() {
         "info",
         "doctor",
         "system audit --repair",
+        "volume create -d local -o type=tmpfs -o o=size=1m --label a=b db",
+        "volume create",
+        "volume inspect -f json a b",
+        "volume ls -q -f dangling=1 -f driver=local -f label=a=b -f name=d",
+        "volume prune -af --filter label=a --filter label!=b",
+        "volume rm -f a b",
     ];
     let show = |line: &&str| format!("{line}\n  {:?}\n", command(line));
     insta::assert_snapshot!("other_verbs", lines.iter().map(show).collect::<String>());

@@ -10,7 +10,9 @@ use sys::Dir;
 
 use super::find::Container;
 use super::id::{check_name, invent_name, random_id};
+use super::placement::Placement;
 use super::record::ContainerRecord;
+use super::remove::Volumes;
 use crate::error::{Doing, Error, Result};
 use crate::image::ImageForRun;
 use crate::paths::Engine;
@@ -43,10 +45,15 @@ pub(crate) fn create_from(
     let durability = durability(request);
     let names = engine.open_names()?;
     record.name = claim_name(engine, &names, request.name.as_deref(), &record.id, durability)?;
-    let made = write_all(engine, &mut record, image, durability)
+    // Holds volumes and images until the record names them.
+    let mut placement = Placement::default();
+    let made = placement
+        .make(engine, &mut record, image, durability)
+        .and_then(|()| write_all(engine, &mut record, image, durability))
         .and_then(|()| write_cidfile(request.cidfile.as_deref(), &record.id));
     if let Err(error) = made {
-        let _ = super::remove::delete(engine, &record);
+        let _ = super::remove::delete(engine, &record, Volumes::Kept);
+        placement.undo(engine);
         return Err(error);
     }
     Ok(record)
@@ -176,6 +183,7 @@ fn record_of(request: &ContainerRequest, image: &ImageForRun) -> Result<Containe
         labels,
         exposed_ports: config.exposed_ports.iter().cloned().collect(),
         volumes: config.volumes.iter().cloned().collect(),
+        mounts: None,
         id,
     })
 }

@@ -1,5 +1,7 @@
 //! `inspect`: everything about a container, with Docker's field names.
 
+mod mounts;
+
 use serde_json::{Map, Value, json};
 use supervisor::log::format_time;
 
@@ -9,8 +11,7 @@ use super::spec;
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::{
-    Capability, ContainerRequest, DeviceRule, Entrypoint, LogDriver, MountRequest, NetworkMode, Seccomp,
-    Security, Timeout, Unmask, UserMode,
+    Capability, DeviceRule, Entrypoint, LogDriver, NetworkMode, Seccomp, Security, Timeout, Unmask, UserMode,
 };
 
 /// Returns the document of a container; with `size`, what it takes on disk too.
@@ -45,7 +46,7 @@ fn document(engine: &Engine, container: &Container) -> Value {
         "Driver": "overlay",
         "Platform": "linux",
         "HostConfig": host_config(container),
-        "Mounts": mounts(container),
+        "Mounts": mounts::mounts(engine, record),
         "Config": {
             "Hostname": record.hostname,
             "Domainname": request.domainname.clone().unwrap_or_default(),
@@ -143,7 +144,10 @@ fn host_config(container: &Container) -> Value {
         "CapAdd": capabilities(&request.security.cap_add),
         "CapDrop": capabilities(&request.security.cap_drop),
         "EffectiveCapabilities": spec::capabilities(&request.security),
-        "Binds": binds(request),
+        "Binds": mounts::binds(request),
+        "Mounts": mounts::asked(request),
+        "VolumesFrom": mounts::volumes_from(request),
+        "Tmpfs": mounts::tmpfs(request),
         "LogConfig": { "Type": if request.log == LogDriver::Off { "none" } else { "local" }, "Config": {} },
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
         "PortBindings": {},
@@ -187,18 +191,6 @@ fn capabilities(list: &[Capability]) -> Vec<&str> {
         .collect()
 }
 
-/// Binds as they are typed: `/source:/target:ro`.
-fn binds(request: &ContainerRequest) -> Vec<String> {
-    let bind = |mount: &MountRequest| match mount {
-        MountRequest::Bind(bind) => {
-            let mode = if bind.read_only { ":ro" } else { "" };
-            Some(format!("{}:{}{mode}", bind.source.display(), bind.target.display()))
-        }
-        MountRequest::Tmpfs(_) => None,
-    };
-    request.mounts.iter().filter_map(bind).collect()
-}
-
 /// A rule as it is typed: `c 10:* rwm`.
 fn device_rule(rule: &DeviceRule) -> String {
     let number = |number: Option<u32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
@@ -220,23 +212,6 @@ fn security_options(security: &Security) -> Vec<String> {
     ];
     let switches = switches.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned());
     seccomp.into_iter().chain(switches).collect()
-}
-
-fn mounts(container: &Container) -> Vec<Value> {
-    let mount = |mount: &MountRequest| match mount {
-        MountRequest::Bind(bind) => json!({
-            "Type": "bind",
-            "Source": bind.source,
-            "Destination": bind.target,
-            "RW": !bind.read_only,
-            "Propagation": bind.propagation.as_str(),
-            "Idmap": format!("{:?}", bind.idmap).to_lowercase(),
-        }),
-        MountRequest::Tmpfs(tmpfs) => json!({
-            "Type": "tmpfs", "Source": "", "Destination": tmpfs.target, "RW": !tmpfs.read_only, "Propagation": "",
-        }),
-    };
-    container.record.request.mounts.iter().map(mount).collect()
 }
 
 /// What really separates a running container: the kernel's answer, so that no weakening is silent.

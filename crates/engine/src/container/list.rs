@@ -1,8 +1,11 @@
 //! `ps`: what containers there are. Takes no lock; a container that comes or goes meanwhile is shown or not.
 
+use std::path::Path;
+
 use image::Snapshots;
 
 use super::find::{Container, Life, all, find};
+use super::placement::Placed;
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::view::{ContainerRow, ContainerSize, ContainerState};
@@ -67,6 +70,7 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
     let any = |list: &[String], test: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(test);
     any(&request.ids, &|id| record.id.starts_with(id.as_str()))
         && any(&request.names, &|name| record.name.contains(name.trim_start_matches('/')))
+        && any(&request.volumes, &|volume| has_volume(container, volume))
         && any(ancestors, &|image| record.image_id == *image)
         && request.labels.iter().all(|label| {
             record
@@ -78,6 +82,23 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
         && (request.exited.is_empty()
             || (matches!(container.state(), Life::Exited | Life::Lost)
                 && request.exited.contains(&container.exit_code().into())))
+}
+
+/// What `ps` shows of a mount: the name of a volume, the path of a bind, the name of an image.
+fn source_of(mount: &Placed) -> Option<String> {
+    match mount {
+        Placed::Volume(volume) => Some(volume.name.clone()),
+        Placed::Bind(bind) => Some(bind.source.display().to_string()),
+        Placed::Image(image) => Some(image.image.clone()),
+        Placed::Tmpfs(_) => None,
+    }
+}
+
+/// Whether a container has a volume of this name, or anything at this place.
+fn has_volume(container: &Container, wanted: &str) -> bool {
+    let named = |mount: &Placed| source_of(mount).is_some_and(|source| source == wanted);
+    let placed = container.record.placed();
+    placed.iter().any(|mount| named(mount) || mount.target() == Path::new(wanted))
 }
 
 fn is_in(container: &Container, state: StateFilter) -> bool {
@@ -102,6 +123,9 @@ fn row(container: Container) -> ContainerRow {
         _ => ContainerState::Created,
     };
     let record = container.record;
+    let placed = record.placed();
+    let local_volumes = placed.iter().filter(|mount| matches!(mount, Placed::Volume(_))).count();
+    let mounts = placed.iter().filter_map(source_of).collect();
     let network = super::inspect::network_mode(&record.request.namespaces.network);
     ContainerRow {
         names: vec![record.name],
@@ -110,7 +134,8 @@ fn row(container: Container) -> ContainerRow {
         created: record.created / SECOND,
         state,
         labels: record.labels,
-        mounts: record.request.mounts.iter().map(|mount| mount.target().display().to_string()).collect(),
+        local_volumes,
+        mounts,
         networks: vec![network],
         ports: String::new(),
         size: None,

@@ -6,7 +6,8 @@ use oci::rootfs::Overlay;
 use serde::{Deserialize, Serialize};
 use store::Record;
 
-use crate::request::ContainerRequest;
+use super::placement::Placed;
+use crate::request::{ContainerRequest, MountRequest};
 
 /// Everything a start needs that is not looked up anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct ContainerRecord {
     pub labels: BTreeMap<String, String>,
     pub exposed_ports: Vec<String>,
     pub volumes: Vec<String>,
+    /// All mounts as they were decided; absent in a record from before there were volumes.
+    #[serde(default)]
+    pub mounts: Option<Vec<Placed>>,
 }
 
 impl Record for ContainerRecord {
@@ -44,6 +48,25 @@ impl ContainerRecord {
     pub(crate) fn cgroup(&self) -> String {
         let parent = self.request.cgroup_parent.as_deref().unwrap_or("/coracle").trim_end_matches('/');
         format!("{parent}/{}", self.id)
+    }
+
+    /// Returns what is mounted, outer places first.
+    pub(crate) fn placed(&self) -> Vec<Placed> {
+        let early = |mount: &MountRequest| match mount {
+            MountRequest::Bind(bind) => Some(Placed::Bind(bind.clone())),
+            MountRequest::Tmpfs(tmpfs) => Some(Placed::Tmpfs(tmpfs.clone())),
+            MountRequest::Volume(_) | MountRequest::Image(_) => None,
+        };
+        self.mounts.clone().unwrap_or_else(|| self.request.mounts.iter().filter_map(early).collect())
+    }
+
+    /// Returns the names of the volumes that were made for this container and are named by nobody.
+    pub(crate) fn anonymous_volumes(&self) -> Vec<String> {
+        let anonymous = |mount: Placed| match mount {
+            Placed::Volume(volume) if volume.anonymous => Some(volume.name),
+            _ => None,
+        };
+        self.placed().into_iter().filter_map(anonymous).collect()
     }
 
     /// The first twelve digits of the id.

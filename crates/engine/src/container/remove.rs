@@ -15,21 +15,41 @@ use crate::request::RemoveRequest;
 
 /// Removes each container; the outcomes are told one by one.
 pub fn remove(engine: &Engine, request: &RemoveRequest) -> Vec<(String, Result<()>)> {
-    request.containers.iter().map(|word| (word.clone(), remove_one(engine, word, request.force))).collect()
+    request.containers.iter().map(|word| (word.clone(), remove_one(engine, word, request))).collect()
 }
 
-fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<()> {
-    let outcome = find(engine, word).and_then(|container| remove_found(engine, container, word, force));
+/// What becomes of the anonymous volumes of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Volumes {
+    /// They go, unless another container has them too.
+    Removed,
+    Kept,
+}
+
+impl Volumes {
+    /// As `--rm` has it.
+    pub(crate) fn of_end(record: &ContainerRecord) -> Self {
+        if record.request.auto_remove { Self::Removed } else { Self::Kept }
+    }
+}
+
+fn remove_one(engine: &Engine, word: &str, request: &RemoveRequest) -> Result<()> {
+    let outcome = find(engine, word).and_then(|container| remove_found(engine, container, word, request));
     match outcome {
-        Err(error) if force && error.class() == oci::class::Class::NotFound => Ok(()),
+        Err(error) if request.force && error.class() == oci::class::Class::NotFound => Ok(()),
         other => other,
     }
 }
 
-fn remove_found(engine: &Engine, mut container: Container, word: &str, force: bool) -> Result<()> {
+fn remove_found(
+    engine: &Engine,
+    mut container: Container,
+    word: &str,
+    request: &RemoveRequest,
+) -> Result<()> {
     loop {
         if container.is_running() {
-            if !force {
+            if !request.force {
                 return Err(Error::conflict(format!(
                     "cannot remove container `{word}`: container is running"
                 ))
@@ -40,7 +60,8 @@ fn remove_found(engine: &Engine, mut container: Container, word: &str, force: bo
         // Who is starting it now has it; it runs then, or has failed.
         if let Some((container, _lock)) = to_be_started(engine, &container.record)? {
             clear_lost_run(engine, &container);
-            return delete(engine, &container.record);
+            let volumes = if request.volumes { Volumes::Removed } else { Volumes::of_end(&container.record) };
+            return delete(engine, &container.record, volumes);
         }
         container = find(engine, &container.record.id)?;
     }
@@ -74,11 +95,17 @@ fn kill_and_wait(container: &Container) -> Result<()> {
 
 /// What makes up a container on disk, in the order of deletion: the record goes before the name, so that a
 /// name never points to half a container; the status goes last.
-pub(crate) fn removals(engine: &Engine, record: &ContainerRecord) -> Vec<Removal> {
-    let mut removals = vec![
-        Removal::Tree(crate::image::snapshot_dir(engine, &record.id)),
-        Removal::Tree(engine.container_dir(&record.id)),
-    ];
+pub(crate) fn removals(engine: &Engine, record: &ContainerRecord, volumes: Volumes) -> Vec<Removal> {
+    let mut removals = vec![Removal::Tree(crate::image::snapshot_dir(engine, &record.id))];
+    if volumes == Volumes::Removed {
+        // Before the record: what a kill interrupts can be told again.
+        removals.extend(record.anonymous_volumes().into_iter().map(|name| Removal::Volume {
+            root: engine.root.clone(),
+            name,
+            container: record.id.clone(),
+        }));
+    }
+    removals.push(Removal::Tree(engine.container_dir(&record.id)));
     if !record.name.is_empty() {
         removals.push(Removal::File(engine.names().join(&record.name)));
     }
@@ -87,10 +114,13 @@ pub(crate) fn removals(engine: &Engine, record: &ContainerRecord) -> Vec<Removal
 }
 
 /// Deletes a container that does not run.
-pub(crate) fn delete(engine: &Engine, record: &ContainerRecord) -> Result<()> {
-    for removal in removals(engine, record) {
+pub(crate) fn delete(engine: &Engine, record: &ContainerRecord, volumes: Volumes) -> Result<()> {
+    for removal in removals(engine, record, volumes) {
         match removal {
             Removal::Tree(path) => remove_tree(&path)?,
+            Removal::Volume { name, .. } => {
+                crate::volume::open(engine)?.remove_with(&name, &engine.containers(), &record.id)?;
+            }
             Removal::File(_) => {
                 store::release(engine.open_names()?, &record.name, &record.id, store::Durability::Volatile)?;
             }

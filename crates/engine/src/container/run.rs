@@ -6,6 +6,7 @@ use super::attach::{Attached, Outcome, Terminal};
 use super::create::create_from;
 use super::find::Container;
 use super::record::ContainerRecord;
+use super::remove::Volumes;
 use super::start::{StartOptions, launch, to_be_started};
 use crate::error::{Error, Result};
 use crate::paths::Engine;
@@ -52,7 +53,7 @@ pub fn run(
         Err(error) => {
             // As with Docker, a container that could not be started stays, unless `--rm` was said.
             if record.request.auto_remove {
-                let _ = super::remove::delete(engine, &record);
+                let _ = super::remove::delete(engine, &record, Volumes::Removed);
             }
             return Err(crate::system::explain(engine, error));
         }
@@ -78,7 +79,7 @@ fn clear_away(engine: &Engine, record: &ContainerRecord) {
         return;
     }
     if record.request.auto_remove {
-        let _ = super::remove::delete(engine, record);
+        let _ = super::remove::delete(engine, record, Volumes::Removed);
     }
     let _ = super::idrange::release(engine, &record.id);
 }

@@ -3,6 +3,7 @@
 mod defaults;
 mod limits;
 mod mounts;
+mod volumes;
 
 use std::path::PathBuf;
 

@@ -206,7 +206,10 @@ fn job(
         }),
         LogDriver::Off => None,
     };
-    let removals = if request.auto_remove { super::remove::removals(engine, record) } else { Vec::new() };
+    let removals = match request.auto_remove {
+        true => super::remove::removals(engine, record, super::remove::Volumes::Removed),
+        false => Vec::new(),
+    };
     Job {
         id: record.id.clone(),
         run_dir: engine.run_dir(&record.id),

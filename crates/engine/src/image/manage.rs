@@ -5,6 +5,7 @@ use std::path::Path;
 
 use image::{Change, Force, ImageUse, Import, Removal};
 
+use crate::container::Placed;
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::{ImportRequest, LoadRequest, RemoveImagesRequest, TagRequest};
@@ -64,16 +65,21 @@ pub fn remove(engine: &Engine, request: &RemoveImagesRequest) -> Vec<(String, Re
 }
 
 fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<Vec<String>> {
-    let uses = crate::container::all_containers(engine)?
-        .iter()
-        .filter_map(|container| {
-            Some(ImageUse {
-                image: container.record.image_id.parse().ok()?,
-                container: container.record.short_id().to_owned(),
-                running: container.is_running(),
-            })
-        })
-        .collect::<Vec<_>>();
+    let mut uses = Vec::new();
+    for container in crate::container::all_containers(engine)? {
+        let mut add = |image: &str, running| {
+            if let Ok(image) = image.parse() {
+                uses.push(ImageUse { image, container: container.record.short_id().to_owned(), running });
+            }
+        };
+        add(&container.record.image_id, container.is_running());
+        for mount in container.record.placed() {
+            // No writable layer keeps the layers of an image that is only mounted: no force takes it away.
+            if let Placed::Image(image) = mount {
+                add(&image.id, true);
+            }
+        }
+    }
     let force = if force { Force::Yes } else { Force::No };
     let removals = super::open(engine)?.remove_image(word, force, &uses).map_err(|error| {
         let error = Error::from(error);

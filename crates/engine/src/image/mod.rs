@@ -57,6 +57,11 @@ pub(crate) fn for_run(engine: &Engine, name: &str) -> Result<ImageForRun> {
 }
 
 impl ImageForRun {
+    /// Returns its layers without anything on top.
+    pub(crate) fn view(&self) -> Result<Overlay> {
+        Ok(self.images.view(&self.stack)?)
+    }
+
     /// Makes the writable layer of a container.
     pub(crate) fn prepare(&self, key: &str, durability: Durability) -> Result<Overlay> {
         Ok(self.images.prepare(key, &self.stack, durability)?)

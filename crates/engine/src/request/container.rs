@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ConsoleSize, DetachKeys, DeviceMapping, ExposedPorts, MountRequest, Namespaces, PublishRequest,
-    Resources, Security, Signal, Streams, Timeout,
+    Resources, Security, Signal, Streams, Timeout, VolumesFrom,
 };
 
 /// Asks for a new container. Nothing in it depends on the image: what is absent here comes from
@@ -59,6 +59,9 @@ pub struct ContainerRequest {
     pub no_healthcheck: bool,
 
     pub mounts: Vec<MountRequest>,
+    /// What stands in `mounts` comes before what these bring.
+    #[serde(default)]
+    pub volumes_from: Vec<VolumesFrom>,
     pub read_only: bool,
     /// Size of `/dev/shm` in bytes.
     pub shm_bytes: Option<u64>,

@@ -112,11 +112,12 @@ pub struct InspectRequest {
 /// Which objects a name may mean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum InspectKind {
-    /// A container, an image otherwise.
+    /// A container, an image or a volume: the first that is found.
     #[default]
     Any,
     Container,
     Image,
+    Volume,
 }
 
 /// `ps`
@@ -137,6 +138,8 @@ pub struct PsRequest {
     pub labels: Vec<LabelFilter>,
     pub states: Vec<StateFilter>,
     pub exited: Vec<ExitedFilter>,
+    /// Names of volumes or places of mounts.
+    pub volumes: Vec<String>,
     /// Image references or ids that a container was made from, directly or through layers.
     pub ancestors: Vec<String>,
     /// Made before, after this container.

@@ -16,6 +16,7 @@ mod security;
 mod signal;
 mod system;
 pub mod view;
+mod volume;
 
 pub use container::{
     ContainerRequest, Entrypoint, EnvVar, Isolation, LogDriver, Platform, PullPolicy, RestartPolicy,
@@ -30,7 +31,8 @@ pub use lifecycle::{
     RemoveRequest, StartRequest, StateFilter, StopRequest, Tail, Timeout, WaitRequest,
 };
 pub use mount::{
-    BindMount, IdMap, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount, TmpfsSize,
+    BindMount, IdMap, ImageMount, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount,
+    TmpfsSize, VolumeMount, VolumesFrom,
 };
 pub use namespace::{CgroupMode, IpcMode, Namespaces, NetworkMode, PidMode, UserMode, UtsMode};
 pub use network::{
@@ -45,3 +47,4 @@ pub use resources::{
 pub use security::{Capability, Seccomp, Security, Unmask};
 pub use signal::{Signal, UnknownSignal};
 pub use system::{AuditRequest, InfoRequest};
+pub use volume::{PruneVolumesRequest, RemoveVolumesRequest, VolumeCreateRequest, VolumesRequest};

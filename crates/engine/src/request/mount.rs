@@ -1,5 +1,6 @@
 //! What is mounted into a container beside its image.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum MountRequest {
     Bind(BindMount),
     Tmpfs(TmpfsMount),
+    Volume(VolumeMount),
+    Image(ImageMount),
 }
 
 impl MountRequest {
@@ -17,6 +20,8 @@ impl MountRequest {
         match self {
             Self::Bind(bind) => &bind.target,
             Self::Tmpfs(tmpfs) => &tmpfs.target,
+            Self::Volume(volume) => &volume.target,
+            Self::Image(image) => &image.target,
         }
     }
 }
@@ -37,6 +42,47 @@ pub struct BindMount {
     pub relabel: Option<Relabel>,
     /// Which flag it came from, so that an error can name it.
     pub from: Source,
+}
+
+/// A volume, made at the creation of the container where it is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeMount {
+    /// Absent: an anonymous one, which may go with the container.
+    pub name: Option<String>,
+    /// Absolute path in the container, already cleaned of `.` and `..`.
+    pub target: PathBuf,
+    pub read_only: bool,
+    /// Leave an empty volume empty, whatever the image has there.
+    pub no_copy: bool,
+    /// Show this directory of the volume only; relative, without `..`.
+    pub subpath: Option<PathBuf>,
+    pub propagation: Propagation,
+    pub idmap: IdMap,
+    pub relabel: Option<Relabel>,
+    /// Of a volume that is to be made.
+    pub driver: Option<String>,
+    pub options: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+    pub from: Source,
+}
+
+/// The files of another image, read-only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageMount {
+    /// Reference or id, as typed.
+    pub image: String,
+    pub target: PathBuf,
+    /// Show this directory of the image only; relative, without `..`.
+    pub subpath: Option<PathBuf>,
+}
+
+/// `--volumes-from`: all mounts of another container but those in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumesFrom {
+    /// Name or id.
+    pub container: String,
+    /// Even what is writable there.
+    pub read_only: bool,
 }
 
 /// The flag that a mount was asked by.

@@ -18,12 +18,31 @@ pub struct ContainerRow {
     pub created: i64,
     pub state: ContainerState,
     pub labels: BTreeMap<String, String>,
+    /// How many volumes it has.
+    pub local_volumes: usize,
     /// Sources or names of what is mounted.
     pub mounts: Vec<String>,
     pub networks: Vec<String>,
     /// As shown, like `0.0.0.0:80->80/tcp`.
     pub ports: String,
     pub size: Option<ContainerSize>,
+}
+
+/// One volume of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeRow {
+    pub name: String,
+    pub driver: String,
+    pub labels: BTreeMap<String, String>,
+    /// Where its data lies on the host.
+    pub mountpoint: String,
+}
+
+/// What `volume prune` has removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PrunedVolumes {
+    pub names: Vec<String>,
+    pub bytes: u64,
 }
 
 /// Disk use of a container in bytes.

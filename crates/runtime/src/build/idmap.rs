@@ -101,7 +101,9 @@ impl Builder<'_> {
     /// Maps 1:1 by the container's user namespace. What the file system cannot do is told, not hidden:
     /// /dev, /proc, overlay, NFS and FUSE mounts have no id-mapping (mount_setattr(2)).
     fn map_by_container(&mut self, tree: &mut OwnedFd, step: &MountStep) -> Outcome<Vec<Below>> {
-        let (Some(namespace), Source::Bind { path, recursive }) = (&self.user_namespace, &step.source) else {
+        let (Some(namespace), Source::Bind { path, recursive, subpath }) =
+            (&self.user_namespace, &step.source)
+        else {
             return Ok(Vec::new());
         };
         let change = Change { idmap: Some(namespace.as_fd()), recursive: *recursive, ..Change::default() };
@@ -114,7 +116,7 @@ impl Builder<'_> {
         }
         let mut plain = Vec::new();
         let mut below = Vec::new();
-        if *recursive {
+        if *recursive && subpath.is_none() {
             // One of the tree is enough for the kernel to refuse all, and below the top of a tree that is
             // not attached nothing can be changed: take it apart.
             *tree = mount::clone_host_tree(path, false)?;
@@ -122,7 +124,7 @@ impl Builder<'_> {
             below = self.clone_below(path);
         }
         let change = Change { recursive: false, ..change };
-        if !*recursive || mount::set_attributes(tree.as_fd(), change).is_err() {
+        if !*recursive || subpath.is_some() || mount::set_attributes(tree.as_fd(), change).is_err() {
             plain.push(path.display().to_string());
         }
         for mount in &below {
@@ -138,6 +140,21 @@ impl Builder<'_> {
             ));
         }
         Ok(below)
+    }
+
+    /// Maps a file system that was mounted for this container alone, as a bind of it would be.
+    pub(super) fn map_new(&mut self, tree: BorrowedFd<'_>, step: &MountStep, kind: &str) -> Outcome<()> {
+        match (&step.idmap, &self.user_namespace) {
+            (Idmap::Container, Some(namespace)) => {
+                let change = Change { idmap: Some(namespace.as_fd()), ..Change::default() };
+                mount::set_attributes(tree, change).context(|| {
+                    format!("cannot id-map the {kind} file system (`--userns=host` needs none)")
+                })?;
+            }
+            (Idmap::Owner, _) => self.map_by_owner(tree, step)?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Clones each mount below a path of the host, outer ones first.

@@ -21,6 +21,7 @@ impl Builder<'_> {
         let mut below = Vec::new();
         let tree = match step.source {
             Source::Bind { .. } => self.bind(index, step, &mut below)?,
+            Source::Image { .. } => self.image(index, step)?,
             _ => self.detached(step).map_err(|failure| at_place(failure, &step.destination))?,
         };
         let is_directory = is_directory(&tree, &step.destination)?;
@@ -48,10 +49,12 @@ impl Builder<'_> {
             Source::Mqueue => self.mqueue(attributes)?,
             Source::Devpts => self.devpts()?,
             Source::New { kind, source, options } => {
-                self.new_file_system(step, (kind, source), options, attributes)?
+                let tree = self.new_file_system(step, (kind, source), options, attributes)?;
+                self.map_new(tree.as_fd(), step, kind)?;
+                tree
             }
-            Source::Cgroup | Source::Bind { .. } => {
-                return Err(Failure::refused("cgroup and bind mounts are made apart"));
+            Source::Cgroup | Source::Bind { .. } | Source::Image { .. } => {
+                return Err(Failure::refused("cgroup, bind and image mounts are made apart"));
             }
         };
         if step.propagation != 0 {
@@ -147,12 +150,7 @@ impl Builder<'_> {
     }
 
     fn bind(&mut self, index: usize, step: &MountStep, below: &mut Vec<Below>) -> Outcome<OwnedFd> {
-        let position = self
-            .sources
-            .iter()
-            .position(|(at, _)| *at == index)
-            .ok_or_else(|| Failure::refused("a bind source was not opened"))?;
-        let (_, mut tree) = self.sources.swap_remove(position);
+        let mut tree = self.source(index)?;
         let propagation = if step.propagation == 0 { mount::PRIVATE } else { step.propagation };
         let recursive = step.propagation == 0 || step.propagation_recursive;
         let destination = &step.destination;
@@ -177,6 +175,25 @@ impl Builder<'_> {
             }
         }
         Ok(tree)
+    }
+
+    /// Returns an image's tree, which nobody may change and no mount of the host's reaches.
+    fn image(&mut self, index: usize, step: &MountStep) -> Outcome<OwnedFd> {
+        let tree = self.source(index)?;
+        let set = step.set | step.recursive_set | u64::from(Attr::MOUNT_ATTR_RDONLY.bits());
+        mount::set_attributes(tree.as_fd(), Change { set, propagation: mount::PRIVATE, ..Change::default() })
+            .on_path("set the options of the mount at", &step.destination)?;
+        Ok(tree)
+    }
+
+    /// Takes what was opened for a step.
+    fn source(&mut self, index: usize) -> Outcome<OwnedFd> {
+        let position = self
+            .sources
+            .iter()
+            .position(|(at, _)| *at == index)
+            .ok_or_else(|| Failure::refused("the source of a mount was not opened"))?;
+        Ok(self.sources.swap_remove(position).1)
     }
 
     /// Opens the place of a mount inside the root, making it where it is missing.

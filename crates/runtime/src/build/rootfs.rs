@@ -26,8 +26,8 @@ enum Via {
 const WAYS: [Via; 3] = [Via::Detached, Via::Attached, Via::OptionString];
 
 impl Builder<'_> {
-    /// Mounts the root and attaches it on the staging directory.
-    pub(super) fn mount_root(&mut self, rootfs: &Rootfs) -> Outcome<()> {
+    /// Mounts layers or a directory on the staging directory.
+    pub(super) fn mount_layers(&self, rootfs: &Rootfs) -> Outcome<()> {
         let target = Dir::open(self.staging)?;
         match rootfs {
             Rootfs::Directory(path) => {
@@ -39,6 +39,12 @@ impl Builder<'_> {
             }
             Rootfs::Overlay(overlay) => self.mount_overlay(overlay, &target, &WAYS)?,
         }
+        Ok(())
+    }
+
+    /// Mounts the root and opens it.
+    pub(super) fn mount_root(&mut self, rootfs: &Rootfs) -> Outcome<()> {
+        self.mount_layers(rootfs)?;
         // Open what is mounted now, not the directory below it.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root =

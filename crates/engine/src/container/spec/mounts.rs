@@ -43,18 +43,8 @@ pub(super) fn mounts(engine: &Engine, record: &ContainerRecord, user_namespace: 
         let own = Path::new(std::ffi::OsStr::from_bytes(own.as_bytes()));
         mounts.push(bind(own, Path::new(INIT_PATH), &["ro", "nosuid"]));
     }
-    for asked in &request.mounts {
-        let mount = match asked {
-            MountRequest::Bind(asked) => requested_bind(asked)?,
-            MountRequest::Tmpfs(asked) => Mount {
-                destination: asked.target.clone(),
-                kind: Some("tmpfs".into()),
-                source: Some("tmpfs".into()),
-                options: asked.options(),
-                ..Mount::default()
-            },
-        };
-        place(&mut mounts, mount);
+    for placed in record.placed() {
+        place(&mut mounts, super::volumes::mount(engine, &placed)?);
     }
     Ok(mounts)
 }
@@ -178,7 +168,7 @@ fn check_source(source: &Path) -> Result<()> {
     .hint(format!("create `{}` on the host first", source.display())))
 }
 
-fn requested_bind(asked: &BindMount) -> Result<Mount> {
+pub(super) fn requested_bind(asked: &BindMount) -> Result<Mount> {
     check_source(&asked.source)?;
     let mut options: Vec<&str> = vec![if asked.recursion == Recursion::Disabled { "bind" } else { "rbind" }];
     if asked.read_only {

@@ -28,6 +28,7 @@ fn record() -> ContainerRecord {
         labels: Default::default(),
         exposed_ports: Vec::new(),
         volumes: Vec::new(),
+        mounts: None,
     }
 }
 

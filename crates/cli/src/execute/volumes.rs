@@ -1,0 +1,47 @@
+//! Carries commands about volumes out.
+
+use engine::request::PruneVolumesRequest;
+use engine::{Engine, volume};
+
+use super::{each, failure, show, show_formatted, show_objects};
+use crate::commands::VolumeCommand;
+use crate::error::Failure;
+use crate::{output, print};
+
+pub(super) fn execute(engine: &Engine, command: VolumeCommand) -> Result<u8, Failure> {
+    match command {
+        VolumeCommand::Create(request) => {
+            let name = volume::create(engine, &request).map_err(|error| failure(&error, 1))?;
+            show(&format!("{name}\n"))
+        }
+        VolumeCommand::Inspect(names, format) => {
+            let objects = names.into_iter().map(|name| {
+                let object = volume::inspect(engine, &name);
+                (name, object)
+            });
+            show_objects(objects.collect(), &format)
+        }
+        VolumeCommand::List(request, view) => {
+            let rows = volume::list(engine, &request).map_err(|error| failure(&error, 1))?;
+            show_formatted(print::volumes(&rows, &view))
+        }
+        VolumeCommand::Prune { request, ask } => prune(engine, &request, ask),
+        VolumeCommand::Remove(request) => each(volume::remove(engine, &request)),
+    }
+}
+
+fn prune(engine: &Engine, request: &PruneVolumesRequest, ask: bool) -> Result<u8, Failure> {
+    if ask {
+        let which = if request.all { "all" } else { "anonymous" };
+        output::stderr(&format!(
+            "WARNING! This will remove {which} local volumes not used by at least one container.\nAre you sure you want to continue? [y/N] "
+        ));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        if read.is_err() || !matches!(answer.trim(), "y" | "Y") {
+            return Err(Failure::new(1, "volume prune has been cancelled"));
+        }
+    }
+    let pruned = volume::prune(engine, request).map_err(|error| failure(&error, 1))?;
+    show(&print::pruned(&pruned))
+}
