@@ -33,6 +33,7 @@ use crate::error::Failure;
 use crate::step::{BuildStep, DeviceKind, MountStep, Plan, Source};
 
 pub(crate) use idmap::user_namespace;
+pub(crate) use sources::open_devices;
 
 type Outcome<T> = Result<T, Failure>;
 
@@ -45,7 +46,7 @@ pub(crate) struct Builder<'a> {
     group: Option<&'a cgroup::Group>,
     pids_limit: Option<i64>,
     /// Detached clones of all bind sources, opened before the namespace turned into a slave, and of the images that
-    /// are mounted beside the root, by step.
+    /// are mounted beside the root; file systems on devices; all by step.
     sources: Vec<(usize, OwnedFd)>,
     user_namespace: Option<OwnedFd>,
     /// The kernel's own procfs of the container, out of reach of any path (CVE-2025-52881).
@@ -65,14 +66,15 @@ pub(crate) struct BuildInput<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(plan: &'a Plan, input: &BuildInput<'a>) -> Self {
+    /// `devices` are file systems of [`open_devices`].
+    pub(crate) fn new(plan: &'a Plan, input: &BuildInput<'a>, devices: Vec<(usize, OwnedFd)>) -> Self {
         Self {
             plan,
             staging: input.staging,
             console: input.console,
             group: input.group,
             pids_limit: input.pids_limit,
-            sources: Vec::new(),
+            sources: devices,
             user_namespace: None,
             proc: None,
             root: None,

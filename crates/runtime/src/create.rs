@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use sys::Context;
 use sys::process::{self, Child, CloneOptions, NEWNS, Pid};
 
-use crate::build::{BuildInput, Builder};
+use crate::build::{BuildInput, Builder, open_devices};
 use crate::error::{Error, Failure, Result};
 use crate::hooks::{run_hooks, run_stage};
 use crate::init::{self, Gate, InitIo};
@@ -81,6 +81,7 @@ pub fn create(input: &CreateInput<'_>) -> Result<Created> {
     if input.plan.hooks != Hooks::default() && input.state.is_none() {
         return Err(Error::Unsupported("`hooks` are run for bundles only".into()));
     }
+    let mut devices = open_devices(input.plan).map_err(Error::from_failure)?;
     let (ours, theirs) = Report::pair()?;
     let sibling = input.parent == Parent::CallersParent;
     let cgroup = input.group.and_then(cgroup::Group::v2_fd);
@@ -88,7 +89,7 @@ pub fn create(input: &CreateInput<'_>) -> Result<Created> {
     let builder = process::clone(options, || {
         // Or nobody would notice that the creator is gone.
         let _ = process::close_one(ours.socket());
-        if let Err(failure) = run_builder(input, &theirs) {
+        if let Err(failure) = run_builder(input, &theirs, std::mem::take(&mut devices)) {
             theirs.send(&Message::Failed(failure));
             return 1;
         }
@@ -188,7 +189,11 @@ pub fn start_through(connection: OwnedFd) -> Result<()> {
     }
 }
 
-fn run_builder(input: &CreateInput<'_>, report: &Report) -> Result<(), Failure> {
+fn run_builder(
+    input: &CreateInput<'_>,
+    report: &Report,
+    devices: Vec<(usize, OwnedFd)>,
+) -> Result<(), Failure> {
     let build = BuildInput {
         staging: input.staging,
         console: input.console,
@@ -197,7 +202,7 @@ fn run_builder(input: &CreateInput<'_>, report: &Report) -> Result<(), Failure> 
     };
     let stdio = input.console.map_or(input.stdio, |console| [console.pty.terminal.as_fd(); 3]);
     crate::stdio::give_to(input.plan.user_uid, stdio);
-    let mut builder = Builder::new(input.plan, &build);
+    let mut builder = Builder::new(input.plan, &build, devices);
     if let Some(group) = input.group {
         // Born in the v2 group already.
         group

@@ -22,7 +22,7 @@ impl Builder<'_> {
         let tree = match step.source {
             Source::Bind { .. } => self.bind(index, step, &mut below)?,
             Source::Image { .. } => self.image(index, step)?,
-            _ => self.detached(step).map_err(|failure| at_place(failure, &step.destination))?,
+            _ => self.detached(index, step).map_err(|failure| at_place(failure, &step.destination))?,
         };
         let is_directory = is_directory(&tree, &step.destination)?;
         let target = self.target(&step.destination, is_directory, &step.source)?;
@@ -39,7 +39,7 @@ impl Builder<'_> {
     }
 
     /// Makes a mount that is no bind, without a place.
-    fn detached(&mut self, step: &MountStep) -> Outcome<OwnedFd> {
+    fn detached(&mut self, index: usize, step: &MountStep) -> Outcome<OwnedFd> {
         // A new file system has nothing below it: the recursive options are its own too.
         let set = (step.set & !step.recursive_clear) | step.recursive_set;
         let attributes = Attr::from_bits_truncate(set as u32);
@@ -49,7 +49,10 @@ impl Builder<'_> {
             Source::Mqueue => self.mqueue(attributes)?,
             Source::Devpts => self.devpts()?,
             Source::New { kind, source, options } => {
-                let tree = self.new_file_system(step, (kind, source), options, attributes)?;
+                let tree = match self.source(index) {
+                    Ok(tree) => tree,
+                    Err(_) => self.new_file_system(step, (kind, source), options, attributes)?,
+                };
                 self.map_new(tree.as_fd(), step, kind)?;
                 tree
             }
@@ -325,7 +328,7 @@ fn is_directory(fd: &OwnedFd, path: &Path) -> Outcome<bool> {
 }
 
 /// Turns `key=value` and bare words into fsconfig(2) parameters.
-fn parameters(options: &[String]) -> Vec<Parameter<'_>> {
+pub(super) fn parameters(options: &[String]) -> Vec<Parameter<'_>> {
     options
         .iter()
         .map(|option| match option.split_once('=') {

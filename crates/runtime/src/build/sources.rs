@@ -5,12 +5,13 @@ use std::path::Path;
 
 use oci::rootfs::{Overlay, Rootfs};
 use rustix::fs::{Mode, OFlags};
-use sys::mount;
+use sys::mount::{self, Attr, Parameter};
 use sys::{Context, Dir};
 
+use super::mounts::parameters;
 use super::{Builder, Outcome};
 use crate::error::Failure;
-use crate::step::{BuildStep, Source};
+use crate::step::{BuildStep, Plan, Source};
 
 /// Mounts may be stacked on the staging directory: the store and the layers over it.
 const STACKED_MAX: usize = 4;
@@ -20,6 +21,29 @@ const STACKED_MAX: usize = 4;
 pub(super) fn clone_below(root: &Path, below: &Path, recursive: bool) -> sys::Result<OwnedFd> {
     let root = Dir::open(root)?;
     mount::clone_fd(root.open_path(below)?.as_fd(), recursive)
+}
+
+/// Mounts file systems that lie on devices of the host, by step. The creator does it: the builder is in the
+/// container's cgroup, whose device rules hold for it too.
+pub(crate) fn open_devices(plan: &Plan) -> Outcome<Vec<(usize, OwnedFd)>> {
+    let mut devices = Vec::new();
+    for (index, step) in plan.build.iter().enumerate() {
+        let BuildStep::Mount(step) = step else { continue };
+        let Source::New { kind, source, options } = &step.source else { continue };
+        if !source.starts_with('/') {
+            continue;
+        }
+        let mut parameters = parameters(options);
+        parameters.push(Parameter::Text("source", source.clone()));
+        let attributes = (step.set & !step.recursive_clear) | step.recursive_set;
+        let attributes = Attr::from_bits_truncate(attributes as u32);
+        let mount = mount::create(kind, &parameters, attributes).map_err(|error| {
+            Failure::from(error)
+                .during(&format!("cannot mount `{source}` at `{}`", step.destination.display()))
+        })?;
+        devices.push((index, mount));
+    }
+    Ok(devices)
 }
 
 impl Builder<'_> {

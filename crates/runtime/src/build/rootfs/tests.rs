@@ -53,7 +53,7 @@ fn check(way: Via, base: Option<u32>, count: usize) {
     let (staging, plan) = (directory.path().join("staging"), plan());
     fs::create_dir(&staging).unwrap();
     let input = BuildInput { staging: &staging, console: None, group: None, pids_limit: None };
-    let mut builder = Builder::new(&plan, &input);
+    let mut builder = Builder::new(&plan, &input, Vec::new());
     if let Some(base) = base {
         let map = [IdMapping { container_id: 0, host_id: base, size: 65536 }];
         builder.user_namespace = Some(user_namespace(&map, &map).unwrap());
