@@ -84,18 +84,17 @@ fn what_an_image_declares_is_no_order_to_the_engine() {
     let tree = tree(&engine, "declares");
     let climb = format!("VOLUME /../../../../../..{}", canary.text());
     let log = format!("LABEL containerd.io/restart.loguri=binary://{}/run", canary.text());
-    let changes = [
-        "VOLUME /proc",
-        "VOLUME /proc/self/attr",
-        climb.as_str(),
-        log.as_str(),
-        "LABEL io.kubernetes.cri.privileged=true",
-    ];
+    let changes = [climb.as_str(), log.as_str(), "LABEL io.kubernetes.cri.privileged=true"];
     tests::import_with(&engine, &tree, "declares", &changes);
+    for (name, place) in [("over", "/proc"), ("inside", "/proc/self/attr"), ("sys", "/proc/sys/kernel")] {
+        tests::import_with(&engine, &tree, name, &[&format!("VOLUME {place}")]);
+        engine.run(&["run", "--rm", name, "true"]).fails_with(125).error_names(&[place]);
+    }
     let script = "grep ' /proc proc ' /proc/mounts | wc -l; grep CapEff /proc/self/status; cat /proc/self/uid_map | grep -c 4294967295";
     engine
         .run(&["run", "--rm", "declares", "busybox", "sh", "-c", script])
         .fails_with(1)
         .prints("1\nCapEff:\t00000000a80425fb\n0");
+    engine.run(&["volume", "ls", "-q"]).ok().prints("");
     canary.assert_unharmed();
 }
