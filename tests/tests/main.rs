@@ -14,3 +14,4 @@ mod security;
 mod system;
 mod terminal;
 mod verbs;
+mod volumes;

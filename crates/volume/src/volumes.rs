@@ -16,6 +16,8 @@ pub(crate) const RECORD: &str = "record.json";
 pub(crate) const DATA: &str = "_data";
 /// Held by whoever works in a directory of the staging; the kernel lets go of it when the process dies.
 const STAGE_LOCK: &str = "lock";
+/// Held together by those who make a directory in the staging, until they hold its own lock. No volume's name.
+const MAKING_LOCK: &str = "+making";
 
 /// The volumes of one engine root.
 #[derive(Debug)]
@@ -215,12 +217,12 @@ impl Volumes {
     /// Returns what a killed creation or removal has left in the staging.
     pub fn abandoned(&self) -> Result<Vec<PathBuf>> {
         let staging = self.dir.open_dir(STAGING)?;
+        // While somebody makes one, a directory may not be locked yet. Alone, what is not locked is nobody's.
+        let Some(_alone) = Lock::try_exclusive(self.locks()?, MAKING_LOCK)? else { return Ok(Vec::new()) };
         let mut abandoned = Vec::new();
         for entry in staging.list("")? {
             let is_left = match staging.open_dir(&entry.name) {
                 Err(error) if error.is_not_found() => false,
-                // Between its making and its lock lie microseconds, or a crash.
-                Ok(dir) if !dir.exists(STAGE_LOCK)? => now() / SECOND - dir.stat_self()?.st_mtime > 60,
                 Ok(dir) => !Lock::is_held(&dir, STAGE_LOCK)?,
                 Err(error) => return Err(error.into()),
             };
@@ -244,10 +246,12 @@ impl Volumes {
         let staging = self.dir.open_dir(STAGING)?;
         for path in self.abandoned()? {
             if let Some(name) = path.file_name() {
-                staging.remove_tree(name)?;
+                // Whoever is about to end may remove it at the same moment; what stays is found by the next.
+                let _ = staging.remove_tree(name);
             }
         }
         let name = crate::random_name()?;
+        let _making = Lock::shared(self.locks()?, MAKING_LOCK)?;
         staging.mkdir(&name, 0o700)?;
         let dir = staging.open_dir(&name)?;
         let lock = Lock::exclusive(&dir, STAGE_LOCK)?;

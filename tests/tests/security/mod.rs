@@ -6,6 +6,7 @@ mod extraction;
 mod foreign_programs;
 mod links;
 mod races;
+mod volumes;
 mod working_directory;
 
 use std::collections::BTreeMap;

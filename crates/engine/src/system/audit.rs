@@ -117,6 +117,7 @@ fn look(engine: &Engine) -> Result<Vec<Orphan>> {
     };
     let mut orphans = Vec::new();
     directories(engine, &known, &mut orphans)?;
+    volumes(engine, &mut orphans)?;
     names(engine, &known, &mut orphans)?;
     leases(engine, &known, &mut orphans)?;
     groups(&known, &mut orphans)?;
@@ -152,6 +153,18 @@ fn list(place: &Path) -> Result<Vec<String>> {
         other => other?,
     };
     Ok(directory.list(".")?.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect())
+}
+
+/// What killed creations and removals have left. Volumes themselves are their owners' affair, used or not.
+fn volumes(engine: &Engine, orphans: &mut Vec<Orphan>) -> Result<()> {
+    if !sys::fs::exists(engine.root.join("volumes")) {
+        return Ok(());
+    }
+    for path in crate::volume::open(engine)?.abandoned()? {
+        let reason = "the volume was never made, or is being removed by nobody";
+        orphans.push(Orphan::new("file", path.display().to_string(), reason, Remedy::Tree(path)));
+    }
+    Ok(())
 }
 
 fn names(engine: &Engine, known: &Known, orphans: &mut Vec<Orphan>) -> Result<()> {
