@@ -145,6 +145,11 @@ fn an_empty_volume_takes_what_the_image_has_there() {
         assert_eq!(owner(&data(&engine, "one").join(path)).0, id, "{path}: ids on disk are the image's");
     }
     assert_eq!(fs::read_link(data(&engine, "one").join("link")).unwrap(), Path::new("/data/file"));
+    for propagation in ["private", "rprivate", "slave", "rslave"] {
+        run(&engine, &["-v", &format!("one:/data:{propagation},ro")], "touch /data/x")
+            .fails_with(1)
+            .stderr_has("Read-only");
+    }
     // What is there stays; what was emptied by hand is filled again, as Docker does.
     run(&engine, &["-v", "one:/data"], "echo ours > /data/file; rm -r /data/sub").ok();
     run(&engine, &["-v", "one:/data"], "cat /data/file; ls /data").ok().prints("ours\nfile\nlink");
@@ -370,7 +375,11 @@ fn volumes_that_lie_elsewhere() {
     let written =
         run(&engine, &["-v", "disk:/data"], "cat /data/file; echo x > /data/new; stat -c ' %u' /data/new");
     let again = run(&engine, &["-v", "disk:/x:ro"], "cat /x/new; touch /x/y");
+    let other = "src=kept,dst=/x,volume-opt=type=ext4,volume-opt=o=ro,\"volume-opt=device=";
+    let mount = format!("{other}{}\"", attached.text());
+    let fixed = run(&engine, &["--mount", &mount], "cat /x/new; touch /x/y");
     Invocation::new("losetup", &["--detach", attached.text()]).run().ok();
+    fixed.fails_with(1).prints("x").stderr_has("Read-only");
     written.ok().prints("image 0").quiet();
     again.fails_with(1).prints("x").stderr_has("Read-only");
 }

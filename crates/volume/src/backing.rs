@@ -1,7 +1,10 @@
 //! The options of the driver `local`: where the data of a volume really lies.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use sys::mount::{Attr, Parameter};
 
 use crate::{Error, Result};
 
@@ -17,6 +20,27 @@ pub enum Backing {
     /// In a file system of its own on a device of the host, mounted for each container alone.
     FileSystem { kind: String, device: PathBuf, options: Vec<String> },
 }
+
+/// Options of a mount and not of the file system: they are set when a container's mount is made.
+const OF_MOUNTS: [&str; 17] = [
+    "atime",
+    "defaults",
+    "dev",
+    "diratime",
+    "exec",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "nosuid",
+    "nosymfollow",
+    "relatime",
+    "ro",
+    "rw",
+    "strictatime",
+    "suid",
+    "symfollow",
+];
 
 /// File systems that need a helper program or a connection that the engine does not make.
 const REMOTE: [&str; 7] = ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs"];
@@ -75,6 +99,35 @@ impl Backing {
             ))),
             kind => Ok(Self::FileSystem { kind: kind.to_owned(), device: PathBuf::from(device?), options }),
         }
+    }
+}
+
+impl Backing {
+    /// Whether nothing may be written to it, by the engine neither.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match self {
+            Self::Directory => false,
+            Self::Bind { options, .. } | Self::Tmpfs { options } | Self::FileSystem { options, .. } => {
+                options
+                    .iter()
+                    .rev()
+                    .find(|word| matches!(word.as_str(), "ro" | "rw"))
+                    .is_some_and(|word| word == "ro")
+            }
+        }
+    }
+
+    /// Mounts a file system of its own, in no namespace.
+    pub(crate) fn mount(kind: &str, device: &Path, options: &[String]) -> sys::Result<OwnedFd> {
+        let of_file_system = options.iter().filter(|word| !OF_MOUNTS.contains(&word.as_str()));
+        let mut parameters: Vec<Parameter<'_>> = of_file_system
+            .map(|word| match word.split_once('=') {
+                Some((name, value)) => Parameter::Text(name, value.to_owned()),
+                None => Parameter::Flag(word),
+            })
+            .collect();
+        parameters.push(Parameter::Text("source", device.display().to_string()));
+        sys::mount::create(kind, &parameters, Attr::MOUNT_ATTR_NODEV)
     }
 }
 

@@ -115,6 +115,9 @@ impl Volumes {
     }
 
     fn place(&self, record: &VolumeRecord) -> Result<Option<Place>> {
+        if record.backing()?.is_read_only() {
+            return Ok(None);
+        }
         let Some(data) = self.data(record)? else { return Ok(None) };
         Ok(Some(match record.backing()? {
             Backing::Directory => {

@@ -195,9 +195,8 @@ impl Volumes {
             Backing::Directory => Some(self.dir.open_dir(Path::new(&record.name).join(DATA))?),
             Backing::Bind { device, .. } => Some(Dir::open(device)?.strict()),
             Backing::Tmpfs { .. } => None,
-            Backing::FileSystem { kind, device, .. } => {
-                let source = sys::mount::Parameter::Text("source", device.display().to_string());
-                let mount = sys::mount::create(&kind, &[source], sys::mount::Attr::MOUNT_ATTR_NODEV)?;
+            Backing::FileSystem { kind, device, options } => {
+                let mount = Backing::mount(&kind, &device, &options)?;
                 Some(Dir::from_fd(mount, device).strict())
             }
         })

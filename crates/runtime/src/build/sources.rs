@@ -5,6 +5,7 @@ use std::path::Path;
 
 use oci::rootfs::{Overlay, Rootfs};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use sys::mount::{self, Attr, Parameter};
 use sys::{Context, Dir};
 
@@ -37,7 +38,19 @@ pub(crate) fn open_devices(plan: &Plan) -> Outcome<Vec<(usize, OwnedFd)>> {
         parameters.push(Parameter::Text("source", source.clone()));
         let attributes = (step.set & !step.recursive_clear) | step.recursive_set;
         let attributes = Attr::from_bits_truncate(attributes as u32);
-        let mount = mount::create(kind, &parameters, attributes).map_err(|error| {
+        let mount = match mount::create(kind, &parameters, attributes) {
+            // A device that can only be read. Not at once: the file system may be mounted writable elsewhere, and
+            // one file system is either.
+            Err(error)
+                if attributes.contains(Attr::MOUNT_ATTR_RDONLY)
+                    && matches!(error.errno(), Some(Errno::ROFS | Errno::ACCESS)) =>
+            {
+                parameters.push(Parameter::Flag("ro"));
+                mount::create(kind, &parameters, attributes)
+            }
+            other => other,
+        };
+        let mount = mount.map_err(|error| {
             Failure::from(error)
                 .during(&format!("cannot mount `{source}` at `{}`", step.destination.display()))
         })?;
