@@ -136,6 +136,16 @@ pub fn in_child_namespace<T>(body: impl FnOnce() -> T) -> Result<T> {
     call.result.ok_or_else(|| crate::Error::new("helper process ended early", io::ErrorKind::Interrupted))
 }
 
+/// Runs `body` where no mount that it makes is seen by anybody: in a child as [`in_child_namespace`] has it, in a
+/// mount namespace of its own. What it opens there stays open after the namespace is gone.
+pub fn in_private_mounts<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    in_child_namespace(|| {
+        unshare(NEWNS)?;
+        crate::mount::set_propagation_recursive(std::path::Path::new("/"), crate::mount::PRIVATE)?;
+        body()
+    })?
+}
+
 /// Ends the process at once, without destructors or exit handlers.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit has no preconditions.

@@ -29,12 +29,9 @@ pub struct View {
 impl View {
     /// Opens the layers. Nothing is mounted in any namespace: the mount goes with the value.
     pub fn open(overlay: &Overlay) -> Result<Self> {
-        let store = Dir::open(&overlay.store)?.strict();
-        let layers =
-            overlay.lowers.iter().map(|layer| store.open_dir(layer)).collect::<sys::Result<Vec<_>>>()?;
-        let root: OwnedFd = match layers.as_slice() {
-            [only] => only.try_clone()?.into(),
-            layers => overlay_of(layers)?,
+        let root: OwnedFd = match overlay.lowers.as_slice() {
+            [only] => Dir::open(&overlay.store)?.strict().open_dir(only)?.into(),
+            _ => stack(overlay)?,
         };
         // Links are followed, and mean what they mean in a container.
         Ok(Self { root: Dir::from_fd(root, "/") })
@@ -50,23 +47,62 @@ impl View {
     }
 }
 
-/// Stacks layers by descriptor (Linux 6.13), or by their names under /proc/self/fd (6.8).
-fn overlay_of(layers: &[Dir]) -> sys::Result<OwnedFd> {
-    let attributes = Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
-    let make = |lowers: Vec<Parameter<'_>>| {
-        let mut parameters = lowers;
-        for option in ["redirect_dir", "metacopy", "index"] {
-            parameters.push(Parameter::Text(option, "off".into()));
-        }
-        mount::create("overlay", &parameters, attributes)
-    };
-    match make(layers.iter().map(|layer| Parameter::Fd("lowerdir+", layer.as_fd())).collect()) {
-        Err(error) if matches!(error.errno(), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => {
-            let name = |layer: &Dir| format!("/proc/self/fd/{}", layer.as_fd().as_raw_fd());
-            make(layers.iter().map(|layer| Parameter::Text("lowerdir+", name(layer))).collect())
-        }
+/// How overlayfs is told of its layers, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Via {
+    /// By descriptor (Linux 6.13).
+    Descriptor,
+    /// By their names under /proc/self/fd, one by one (6.8).
+    Name,
+    /// By one option string of mount(2), for which the mount must have a place: in a namespace that ends at once.
+    OptionString,
+}
+
+fn stack(overlay: &Overlay) -> sys::Result<OwnedFd> {
+    match stack_via(Via::Descriptor, overlay) {
+        Err(error) if is_unknown(&error) => match stack_via(Via::Name, overlay) {
+            Err(error) if is_unknown(&error) => stack_via(Via::OptionString, overlay),
+            other => other,
+        },
         other => other,
     }
+}
+
+fn is_unknown(error: &sys::Error) -> bool {
+    matches!(error.errno(), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
+}
+
+fn stack_via(via: Via, overlay: &Overlay) -> sys::Result<OwnedFd> {
+    if via == Via::OptionString {
+        return sys::process::in_private_mounts(|| {
+            // Opened in here: overlayfs takes layers of the caller's own namespace only.
+            let layers = open_layers(overlay)?;
+            let names: Vec<String> = layers.iter().map(name_of).collect();
+            let options = format!("lowerdir={},redirect_dir=off,metacopy=off,index=off", names.join(":"));
+            // Over the store, which is held by descriptor.
+            mount::overlay_by_option_string(&overlay.store, &options)?;
+            Ok(Dir::open(&overlay.store)?.into())
+        });
+    }
+    let layers = open_layers(overlay)?;
+    let lower = |layer| match via {
+        Via::Descriptor => Parameter::Fd("lowerdir+", Dir::as_fd(layer)),
+        Via::Name | Via::OptionString => Parameter::Text("lowerdir+", name_of(layer)),
+    };
+    let mut parameters: Vec<Parameter<'_>> = layers.iter().map(lower).collect();
+    let off = ["redirect_dir", "metacopy", "index"];
+    parameters.extend(off.map(|option| Parameter::Text(option, "off".into())));
+    let attributes = Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
+    mount::create("overlay", &parameters, attributes)
+}
+
+fn open_layers(overlay: &Overlay) -> sys::Result<Vec<Dir>> {
+    let store = Dir::open(&overlay.store)?.strict();
+    overlay.lowers.iter().map(|layer| store.open_dir(layer)).collect()
+}
+
+fn name_of(layer: &Dir) -> String {
+    format!("/proc/self/fd/{}", layer.as_fd().as_raw_fd())
 }
 
 impl Volumes {
@@ -203,4 +239,28 @@ fn move_name(from: &Dir, to: &Dir, name: &OsStr) -> Result<()> {
             Err(Error::Sys(sys::Error::new(what, errno)))
         }
     }
+}
+
+#[cfg(test)]
+#[test]
+fn every_way_to_stack_layers() {
+    let temp = tempfile::tempdir().expect("a directory");
+    let root = Dir::open(temp.path()).expect("it is there");
+    let names = ["top", "middle", "bottom"];
+    for name in names {
+        root.create_file(Path::new(name).join("sub").join(name), 0o644).expect("a file");
+    }
+    let lowers = names.map(Into::into).to_vec();
+    let overlay = Overlay { store: temp.path().to_owned(), lowers, upper: None };
+    for via in [Via::Descriptor, Via::Name, Via::OptionString] {
+        let mount = stack_via(via, &overlay).unwrap_or_else(|error| panic!("{via:?}: {error:?}"));
+        let view = Dir::from_fd(mount, "/");
+        let mut names: Vec<_> =
+            view.list("sub").expect("it reads").into_iter().map(|entry| entry.name).collect();
+        names.sort();
+        assert_eq!(names, ["bottom", "middle", "top"], "{via:?}");
+        assert!(view.create_file("sub/new", 0o600).is_err(), "{via:?}: it is not to be written");
+    }
+    let mounts = sys::fs::read_to_string("/proc/self/mountinfo").expect("procfs");
+    assert!(!mounts.contains(&temp.path().display().to_string()), "a mount is seen");
 }

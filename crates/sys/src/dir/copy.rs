@@ -58,7 +58,7 @@ pub fn copy_attributes_of_root(from: &Dir, to: &Dir) -> Result<()> {
     to.chmod_self(stat.st_mode & 0o7777)?;
     for name in wanted(from.listxattr_self()?) {
         if let Some(value) = from.getxattr_self(&name)? {
-            to.setxattr_self(&name, &value)?;
+            where_possible(to.setxattr_self(&name, &value))?;
         }
     }
     to.utimens_self(&times(&stat))
@@ -107,10 +107,18 @@ fn attributes(from: &Dir, to: &Dir, name: &Path, stat: &Stat) -> Result<()> {
     }
     for attribute in wanted(from.listxattr(name)?) {
         if let Some(value) = from.getxattr(name, &attribute)? {
-            to.setxattr(name, &attribute, &value)?;
+            where_possible(to.setxattr(name, &attribute, &value))?;
         }
     }
     to.utimens(name, &times(stat))
+}
+
+/// A file system without extended attributes, or of this kind, goes without.
+fn where_possible(outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Err(error) if error.errno() == Some(Errno::OPNOTSUPP) => Ok(()),
+        other => other,
+    }
 }
 
 fn wanted(names: Vec<Vec<u8>>) -> impl Iterator<Item = std::ffi::OsString> {
