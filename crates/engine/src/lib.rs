@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod container;
 mod error;
 pub mod image;
+pub mod network;
 mod paths;
 pub mod request;
 pub mod system;

@@ -7,6 +7,7 @@
 mod address;
 mod endpoint;
 mod error;
+mod fabric;
 mod lease;
 mod ports;
 mod rules;
@@ -15,6 +16,7 @@ mod state;
 pub use address::{AddressError, Cidr, Mac};
 pub use endpoint::{Endpoint, Link, MacvlanMode, host_interface};
 pub use error::{Error, Result};
+pub use fabric::{Connection, Fabric, Fault, Route, has_interface, host_routes};
 pub use lease::Pool;
 pub use ports::{HeldPort, everywhere, hold, reopen};
 pub use rules::{BridgeRules, EndpointRules, PortRule, Protocol, Rule};

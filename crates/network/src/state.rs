@@ -9,6 +9,7 @@
 //!       next                                       where the last address was given: a hint
 //!     ports/PROTOCOL-ADDRESS-PORT -> CONTAINER_ID  claims
 //!     containers/ID/networks/NETWORK_ID -> "names" or "plain", and "internal" behind it
+//!     containers/ID/ports                          the published ports of a container that runs
 //! ```
 //!
 //! The marker below the container is written first and removed last: whatever a kill leaves is found by it.
@@ -164,6 +165,28 @@ impl State {
         remove(&self.markers(container_id).join(network_id))
     }
 
+    /// Writes down the published ports of a container, which it has claimed before.
+    pub fn publish_ports(&self, container_id: &str, ports: &[crate::PortRule]) -> Result<()> {
+        let directory = ensure(&self.run_root.join("containers").join(container_id))?;
+        let bytes = serde_json::to_vec(ports)
+            .map_err(|error| sys::Error::new("cannot write down ports", io::Error::other(error)))?;
+        Ok(store::write_atomic(&directory, "ports", &bytes, Durability::Volatile)?)
+    }
+
+    /// Reads the published ports of a container; none where it does not run.
+    pub fn ports_of(&self, container_id: &str) -> Result<Vec<crate::PortRule>> {
+        let directory = match Dir::open(self.run_root.join("containers").join(container_id)) {
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            other => other?,
+        };
+        match store::read(&directory, "ports") {
+            // As with endpoints, the claims are found without it.
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Takes back all ports of a container.
     pub fn release_ports(&self, container_id: &str, ports: &[crate::PortRule]) -> Result<()> {
         if ports.is_empty() {
@@ -182,6 +205,7 @@ impl State {
             self.release(&network_id, container_id)?;
         }
         self.release_claims(&self.ports(), container_id)?;
+        remove(&self.run_root.join("containers").join(container_id).join("ports"))?;
         match rustix::fs::rmdir(self.markers(container_id)) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(sys::Error::new("cannot remove the markers of networks", errno).into()),

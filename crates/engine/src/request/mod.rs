@@ -36,7 +36,8 @@ pub use mount::{
 };
 pub use namespace::{CgroupMode, IpcMode, Namespaces, NetworkMode, PidMode, UserMode, UtsMode};
 pub use network::{
-    DEFAULT_NETWORK, EndpointRequest, ExposedPorts, NetworkCreateRequest, PortRange, PublishRequest,
+    ConnectRequest, DEFAULT_NETWORK, DisconnectRequest, EndpointRequest, ExposedPorts, NetworkCreateRequest,
+    NetworksRequest, PortRange, PortRequest, PruneNetworksRequest, PublishRequest, RemoveNetworksRequest,
     SubnetRequest,
 };
 pub use process::{ConsoleSize, DetachKeys, Streams};

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use network::{Cidr, Mac, Protocol};
 use serde::{Deserialize, Serialize};
 
+use super::LabelFilter;
+
 /// Name of the default network, as users of Docker know it.
 pub const DEFAULT_NETWORK: &str = "bridge";
 
@@ -69,4 +71,65 @@ pub struct SubnetRequest {
     pub range: Option<Cidr>,
     /// Addresses that are never given out, with what they are for.
     pub reserved: BTreeMap<String, IpAddr>,
+}
+
+/// `network ls`
+///
+/// Filters of different kinds must all hold, of one kind any; labels must all hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworksRequest {
+    /// Beginnings of ids.
+    pub ids: Vec<String>,
+    /// Parts of names.
+    pub names: Vec<String>,
+    pub drivers: Vec<String>,
+    pub scopes: Vec<String>,
+    pub labels: Vec<LabelFilter>,
+    /// Only those that the engine brings along, or only the user's.
+    pub builtin: Option<bool>,
+    /// Connected to no container, or to one at least.
+    pub dangling: Option<bool>,
+}
+
+/// `network rm`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemoveNetworksRequest {
+    /// Names, ids or beginnings of ids.
+    pub networks: Vec<String>,
+    /// Do not complain of those that are missing. One in use is never removed.
+    pub force: bool,
+}
+
+/// `network prune`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PruneNetworksRequest {
+    pub labels: Vec<LabelFilter>,
+    /// Those that have one of these stay.
+    pub unlike: Vec<LabelFilter>,
+    /// Only those made before this time, in seconds since 1970.
+    pub until: Option<i64>,
+}
+
+/// `network connect`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConnectRequest {
+    pub container: String,
+    pub endpoint: EndpointRequest,
+}
+
+/// `network disconnect`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DisconnectRequest {
+    pub network: String,
+    pub container: String,
+    /// Also where the container is gone or damaged.
+    pub force: bool,
+}
+
+/// `port`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PortRequest {
+    pub container: String,
+    /// Only this port of the container.
+    pub port: Option<(u16, Protocol)>,
 }

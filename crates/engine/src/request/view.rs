@@ -38,6 +38,30 @@ pub struct VolumeRow {
     pub mountpoint: String,
 }
 
+/// One network of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkRow {
+    /// All 64 digits.
+    pub id: String,
+    pub name: String,
+    /// `bridge`, `macvlan`, `host` or `null`.
+    pub driver: String,
+    pub ipv6: bool,
+    pub internal: bool,
+    pub labels: BTreeMap<String, String>,
+    /// Nanoseconds since 1970.
+    pub created: i64,
+}
+
+/// One line of `port`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedPort {
+    pub protocol: network::Protocol,
+    /// Port of the container.
+    pub container: u16,
+    pub host: std::net::SocketAddr,
+}
+
 /// What `volume prune` has removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrunedVolumes {
