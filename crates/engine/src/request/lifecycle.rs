@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConsoleSize, DetachKeys, EnvVar, Signal, Streams};
+use super::{ConsoleSize, DetachKeys, EnvVar, ExposedPorts, Signal, Streams};
 
 /// `start`
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,11 +112,12 @@ pub struct InspectRequest {
 /// Which objects a name may mean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum InspectKind {
-    /// A container, an image or a volume: the first that is found.
+    /// A container, an image, a network or a volume: the first that is found.
     #[default]
     Any,
     Container,
     Image,
+    Network,
     Volume,
 }
 
@@ -145,6 +146,11 @@ pub struct PsRequest {
     /// Made before, after this container.
     pub before: Option<String>,
     pub since: Option<String>,
+    /// Names or ids of networks.
+    pub networks: Vec<String>,
+    /// Ports of the container, one of which is published or exposed.
+    pub publish: Vec<ExposedPorts>,
+    pub expose: Vec<ExposedPorts>,
 }
 
 /// A label that must be there, perhaps with this value.

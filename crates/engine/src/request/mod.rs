@@ -36,9 +36,9 @@ pub use mount::{
 };
 pub use namespace::{CgroupMode, IpcMode, Namespaces, NetworkMode, PidMode, UserMode, UtsMode};
 pub use network::{
-    ConnectRequest, DEFAULT_NETWORK, DisconnectRequest, EndpointRequest, ExposedPorts, NetworkCreateRequest,
-    NetworksRequest, PortRange, PortRequest, PruneNetworksRequest, PublishRequest, RemoveNetworksRequest,
-    SubnetRequest,
+    Cidr, ConnectRequest, DEFAULT_NETWORK, DisconnectRequest, EndpointRequest, ExposedPorts, Mac,
+    NetworkCreateRequest, NetworksRequest, PortRange, PortRequest, Protocol, PruneNetworksRequest,
+    PublishRequest, RemoveNetworksRequest, SubnetRequest,
 };
 pub use process::{ConsoleSize, DetachKeys, Streams};
 pub use resources::{

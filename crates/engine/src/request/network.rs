@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use network::{Cidr, Mac, Protocol};
+pub use network::{Cidr, Mac, Protocol};
 use serde::{Deserialize, Serialize};
 
 use super::LabelFilter;
