@@ -1,5 +1,6 @@
 //! Carries commands out: calls the engine and prints its answers.
 
+mod networks;
 mod session;
 mod volumes;
 
@@ -52,6 +53,8 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
             show_formatted(print::ps(&rows, &view, &clock()))
         }
         Command::Inspect(request, format) => inspect(&engine, &request, &format),
+        Command::Network(command) => networks::execute(&engine, command),
+        Command::Port { request, why } => networks::port(&engine, &request, why),
         Command::Volume(command) => volumes::execute(&engine, command),
         other => images_and_system(&engine, other),
     }
@@ -134,6 +137,14 @@ fn show_formatted(text: crate::template::Result<String>) -> Result<u8, Failure> 
             })
         }
     }
+}
+
+/// Asks on the terminal whether to go on.
+fn confirmed(warning: &str) -> bool {
+    output::stderr(&format!("WARNING! {warning}\nAre you sure you want to continue? [y/N] "));
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y")
 }
 
 fn warn(text: &str) {
@@ -245,9 +256,11 @@ fn inspect(engine: &Engine, request: &InspectRequest, format: &crate::Format) ->
         let outcome = match request.kind {
             InspectKind::Container => container(),
             InspectKind::Image => image::inspect(engine, word),
+            InspectKind::Network => engine::network::inspect(engine, word),
             InspectKind::Volume => engine::volume::inspect(engine, word),
             InspectKind::Any => match container() {
                 Err(error) if error.class() == engine::Class::NotFound => image::inspect(engine, word)
+                    .or_else(|_| engine::network::inspect(engine, word))
                     .or_else(|_| engine::volume::inspect(engine, word))
                     .map_err(|_| engine::Error::not_found(format!("No such object: {word}"))),
                 other => other,

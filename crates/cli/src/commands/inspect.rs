@@ -11,7 +11,7 @@ use crate::parse::{Arguments, Words};
 /// Arguments of `inspect`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Only inspect objects of the given type (container, image, volume)
+    /// Only inspect objects of the given type (container, image, network, volume)
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_kind)]
     kind: Option<InspectKind>,
     #[command(flatten)]
@@ -36,8 +36,9 @@ fn parse_kind(text: &str) -> Read<InspectKind> {
         "" => Ok(InspectKind::Any),
         "container" => Ok(InspectKind::Container),
         "image" => Ok(InspectKind::Image),
+        "network" => Ok(InspectKind::Network),
         "volume" => Ok(InspectKind::Volume),
-        "network" | "node" | "service" | "secret" | "config" | "task" | "plugin" => {
+        "node" | "service" | "secret" | "config" | "task" | "plugin" => {
             Err(Invalid::new(format!("there are no objects of type `{text}` yet")))
         }
         _ => Err(Invalid::new(format!("unknown type: \"{text}\""))),

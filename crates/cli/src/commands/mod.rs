@@ -2,8 +2,9 @@
 
 use engine::request::{
     AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest, ImagesRequest,
-    ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PsRequest,
-    RemoveImagesRequest, RemoveRequest, RunRequest, StartRequest, StopRequest, TagRequest, WaitRequest,
+    ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PortRequest,
+    PsRequest, RemoveImagesRequest, RemoveRequest, RunRequest, StartRequest, StopRequest, TagRequest,
+    WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -21,6 +22,8 @@ pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod load;
 pub(crate) mod logs;
+pub(crate) mod network;
+pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod rm;
 pub(crate) mod rmi;
@@ -33,6 +36,7 @@ pub(crate) mod version;
 pub(crate) mod volume;
 pub(crate) mod wait;
 
+pub use network::NetworkCommand;
 pub use volume::VolumeCommand;
 
 /// What was asked for: a request of the engine, and how its answer is shown.
@@ -51,6 +55,12 @@ pub enum Command {
     Kill(KillRequest),
     Load(LoadRequest),
     Logs(LogsRequest),
+    Network(NetworkCommand),
+    Port {
+        request: PortRequest,
+        /// Tell by which rules packets get there.
+        why: bool,
+    },
     Ps(PsRequest, PsView),
     Remove(RemoveRequest),
     RemoveImages(RemoveImagesRequest),

@@ -3,10 +3,10 @@
 use engine::request::PruneVolumesRequest;
 use engine::{Engine, volume};
 
-use super::{each, failure, show, show_formatted, show_objects};
+use super::{confirmed, each, failure, show, show_formatted, show_objects};
 use crate::commands::VolumeCommand;
 use crate::error::Failure;
-use crate::{output, print};
+use crate::print;
 
 pub(super) fn execute(engine: &Engine, command: VolumeCommand) -> Result<u8, Failure> {
     match command {
@@ -31,16 +31,10 @@ pub(super) fn execute(engine: &Engine, command: VolumeCommand) -> Result<u8, Fai
 }
 
 fn prune(engine: &Engine, request: &PruneVolumesRequest, ask: bool) -> Result<u8, Failure> {
-    if ask {
-        let which = if request.all { "all" } else { "anonymous" };
-        output::stderr(&format!(
-            "WARNING! This will remove {which} local volumes not used by at least one container.\nAre you sure you want to continue? [y/N] "
-        ));
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        if read.is_err() || !matches!(answer.trim(), "y" | "Y") {
-            return Err(Failure::new(1, "volume prune has been cancelled"));
-        }
+    let which = if request.all { "all" } else { "anonymous" };
+    let warning = format!("This will remove {which} local volumes not used by at least one container.");
+    if ask && !confirmed(&warning) {
+        return Err(Failure::new(1, "volume prune has been cancelled"));
     }
     let pruned = volume::prune(engine, request).map_err(|error| failure(&error, 1))?;
     show(&print::pruned(&pruned))

@@ -1,10 +1,11 @@
 //! `--filter NAME=VALUE` of lists.
 
 use engine::request::{
-    ImagesRequest, LabelFilter, PruneVolumesRequest, PsRequest, StateFilter, VolumesRequest,
+    ImagesRequest, LabelFilter, NetworksRequest, PruneNetworksRequest, PruneVolumesRequest, PsRequest,
+    StateFilter, VolumesRequest,
 };
 
-use super::{Invalid, Read, boolean};
+use super::{Invalid, Read, boolean, port};
 
 /// Checks that a filter is a pair and splits it; names are in lower case.
 pub(crate) fn parse(text: &str) -> Read<(String, String)> {
@@ -27,7 +28,10 @@ pub(crate) fn apply_to_ps(filters: &[(String, String)], request: &mut PsRequest)
             "ancestor" => request.ancestors.push(value.clone()),
             "before" => request.before = Some(value.clone()),
             "since" => request.since = Some(value.clone()),
-            "expose" | "health" | "is-task" | "isolation" | "network" | "publish" => {
+            "network" => request.networks.push(value.clone()),
+            "publish" => request.publish.push(port::parse_filter(name, value)?),
+            "expose" => request.expose.push(port::parse_filter(name, value)?),
+            "health" | "is-task" | "isolation" => {
                 return Err(Invalid::new(format!("filter `{name}` is not supported yet")));
             }
             _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
@@ -79,6 +83,57 @@ pub(crate) fn apply_to_prune(filters: &[(String, String)], request: &mut PruneVo
     Ok(())
 }
 
+/// Adds filters of networks to a request.
+pub(crate) fn apply_to_networks(filters: &[(String, String)], request: &mut NetworksRequest) -> Read<()> {
+    let mut builtin = Vec::new();
+    for (name, value) in filters {
+        match name.as_str() {
+            "dangling" => request.dangling = Some(boolean::parse(value).map_err(|_| invalid(name, value))?),
+            "driver" => request.drivers.push(value.clone()),
+            "id" => request.ids.push(value.clone()),
+            "label" => request.labels.push(label(value)),
+            "name" => request.names.push(value.clone()),
+            "scope" => request.scopes.push(value.clone()),
+            "type" => builtin.push(match value.as_str() {
+                "builtin" => true,
+                "custom" => false,
+                _ => return Err(invalid(name, value).hint("use builtin or custom")),
+            }),
+            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+        }
+    }
+    // Asked for both, all are shown.
+    request.builtin = builtin.first().copied().filter(|first| builtin.iter().all(|kind| kind == first));
+    Ok(())
+}
+
+/// Adds filters of a pruning of networks to a request; `moment` reads a time in nanoseconds.
+pub(crate) fn apply_to_network_prune(
+    filters: &[(String, String)],
+    moment: impl Fn(&str) -> Read<i128>,
+    request: &mut PruneNetworksRequest,
+) -> Read<()> {
+    for (name, value) in filters {
+        match name.as_str() {
+            "label" => request.labels.push(label(value)),
+            "label!" => request.unlike.push(label(value)),
+            "until" if request.until.is_some() => {
+                return Err(Invalid::new("more than one until filter specified").hint("give the earlier one"));
+            }
+            "until" => {
+                let named = |error: Invalid| {
+                    let named = Invalid::new(format!("invalid filter '{name}={value}': {error}"));
+                    error.hint_text().map_or(named.clone(), |hint| named.hint(hint))
+                };
+                let seconds = moment(value).map_err(named)?.div_euclid(1_000_000_000);
+                request.until = Some(i64::try_from(seconds).map_err(|_| invalid(name, value))?);
+            }
+            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+        }
+    }
+    Ok(())
+}
+
 fn invalid(name: &str, value: &str) -> Invalid {
     Invalid::new(format!("invalid filter '{name}={value}'"))
 }
@@ -115,7 +170,10 @@ fn faults() {
         ("foo=1", "!invalid filter 'foo'"),
         ("status=up", "!invalid filter 'status=up'"),
         ("exited=x", "!invalid filter 'exited=x'"),
-        ("network=x", "!filter `network` is not supported yet"),
+        ("health=x", "!filter `health` is not supported yet"),
+        ("network=x", "()"),
+        ("publish=80-81/udp", "()"),
+        ("expose=80:80", "!invalid filter 'expose': 80:80"),
         ("STATUS = paused", "()"),
     ];
     super::check::table(ps, &rows);
@@ -124,5 +182,33 @@ fn faults() {
     super::check::table(volumes, &[("dangling=x", "!invalid filter 'dangling=x'"), ("name=x", "()")]);
     let prune = |text: &str| apply_to_prune(&[parse(text)?], &mut PruneVolumesRequest::default());
     super::check::table(prune, &[("name=x", "!invalid filter 'name'"), ("label!=x", "()"), ("all=1", "()")]);
+    let networks = |text: &str| {
+        let mut request = NetworksRequest::default();
+        let filters = text.split(' ').map(parse).collect::<Read<Vec<_>>>()?;
+        apply_to_networks(&filters, &mut request)
+            .map(|()| (request.builtin, request.scopes, request.dangling))
+    };
+    let rows = [
+        ("type=custom", "(Some(false), [], None)"),
+        ("type=builtin scope=local dangling=0", "(Some(true), [\"local\"], Some(false))"),
+        ("type=builtin type=custom", "(None, [], None)"),
+        ("type=x", "!invalid filter 'type=x'"),
+        ("dangling=x", "!invalid filter 'dangling=x'"),
+        ("foo=x", "!invalid filter 'foo'"),
+    ];
+    super::check::table(networks, &rows);
+    let prune = |text: &str| {
+        let mut request = PruneNetworksRequest::default();
+        let filters = text.split(' ').map(parse).collect::<Read<Vec<_>>>()?;
+        let moment = |text: &str| text.parse().map_err(|_| Invalid::new("no time"));
+        apply_to_network_prune(&filters, moment, &mut request).map(|()| (request.until, request.unlike.len()))
+    };
+    let rows = [
+        ("until=1999999999 label!=a", "(Some(1), 1)"),
+        ("until=x", "!invalid filter 'until=x': no time"),
+        ("until=1 until=2", "!more than one until filter specified"),
+        ("name=x", "!invalid filter 'name'"),
+    ];
+    super::check::table(prune, &rows);
     super::check::table(images, &[("dangling=x", "!invalid filter 'dangling=x'"), ("dangling=true", "()")]);
 }

@@ -8,6 +8,8 @@ mod human;
 mod images;
 mod info;
 mod inspect;
+mod networks;
+mod ports;
 mod rows;
 mod table;
 mod version;
@@ -23,6 +25,8 @@ pub use history::{HistoryView, history};
 pub use images::{ImagesView, images};
 pub use info::info;
 pub use inspect::inspect;
+pub use networks::{NetworksView, networks, pruned_networks};
+pub use ports::ports;
 pub use version::version;
 pub use volumes::{VolumesView, pruned, volumes};
 
@@ -44,6 +48,12 @@ impl Clock {
     fn date(&self, moment: i64) -> String {
         let Ok(moment) = Timestamp::from_second(moment) else { return "N/A".to_owned() };
         moment.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
+    }
+
+    /// Returns a moment in nanoseconds as Go prints it: `2026-01-31 12:00:00.123 +0100 CET`.
+    fn date_of_nanos(&self, moment: i64) -> String {
+        let Ok(moment) = Timestamp::from_nanosecond(moment.into()) else { return "N/A".to_owned() };
+        moment.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.f %z %Z").to_string()
     }
 
     /// Returns a moment as RFC 3339: `2026-01-31T12:00:00+01:00`.

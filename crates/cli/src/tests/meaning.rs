@@ -107,6 +107,9 @@ fn long_spellings_mean_the_short_ones() {
         ("image tag a b", "tag a b"),
         ("image history a", "history a"),
         ("system info", "info"),
+        ("container port a 80", "port a 80/tcp"),
+        ("network list", "network ls"),
+        ("network remove a", "network rm a"),
         ("volume list", "volume ls"),
         ("volume remove a", "volume rm a"),
     ] {
@@ -154,6 +157,18 @@ fn other_verbs() {
         "volume ls -q -f dangling=1 -f driver=local -f label=a=b -f name=d",
         "volume prune -af --filter label=a --filter label!=b",
         "volume rm -f a b",
+        "network create web",
+        "network create -d macvlan -o parent=eth0 --internal --ipv6 --ipv4 --label a=b --ipam-driver default --scope local --subnet 10.1.0.0/16,fd00::/64 --gateway 10.1.0.9 --ip-range 10.1.4.0/24 --aux-address router=10.1.0.2 web",
+        "network ls -q --no-trunc -f driver=bridge -f id=a -f label=a=b -f name=w -f scope=local -f type=custom -f dangling=true",
+        "network inspect -v -f json a b",
+        "network rm -f a b",
+        "network connect --alias a,b --alias c --ip 10.1.0.5 --ip6 fd00::5 --gw-priority 0 net web",
+        "network disconnect -f net web",
+        "network prune -f --filter label=a --filter label!=b --filter until=1h",
+        "port web",
+        "port --why web 53/udp",
+        "inspect --type network a",
+        "ps -f network=net -f publish=80 -f expose=53-54/udp",
     ];
     let show = |line: &&str| format!("{line}\n  {:?}\n", command(line));
     insta::assert_snapshot!("other_verbs", lines.iter().map(show).collect::<String>());

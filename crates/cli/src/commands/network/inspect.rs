@@ -1,0 +1,34 @@
+//! `network inspect`: everything about a network, as JSON.
+
+use super::NetworkCommand;
+use crate::caller::Caller;
+use crate::commands::Command;
+use crate::grammar::Read;
+use crate::grammar::format::{self, Format};
+use crate::parse::{Arguments, Words};
+
+/// Arguments of `network inspect`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Format output: 'json' or a Go template
+    #[arg(short, long, value_parser = format::parse)]
+    format: Option<Format>,
+    /// Verbose output for diagnostics (nothing more, as there is no swarm)
+    #[arg(short, long)]
+    verbose: bool,
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::AtLeast(1);
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn command(self, _: &dyn Caller) -> Read<Command> {
+        let Self { format, verbose: _, words } = self;
+        Ok(Command::Network(NetworkCommand::Inspect(words, format.unwrap_or_default())))
+    }
+}

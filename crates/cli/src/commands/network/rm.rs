@@ -1,0 +1,32 @@
+//! `network rm`: delete networks.
+
+use engine::request::RemoveNetworksRequest;
+
+use super::NetworkCommand;
+use crate::caller::Caller;
+use crate::commands::Command;
+use crate::grammar::Read;
+use crate::parse::{Arguments, Words};
+
+/// Arguments of `network rm`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Do not error if the network does not exist
+    #[arg(short, long)]
+    force: bool,
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::AtLeast(1);
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn command(self, _: &dyn Caller) -> Read<Command> {
+        let Self { force, words } = self;
+        Ok(Command::Network(NetworkCommand::Remove(RemoveNetworksRequest { networks: words, force })))
+    }
+}
