@@ -6,9 +6,15 @@ use super::{Invalid, Read};
 
 /// Reads `NAME:ADDRESS` or `NAME=ADDRESS`; no address stands for `host-gateway`.
 pub(crate) fn parse_extra(text: &str) -> Read<(String, Option<IpAddr>)> {
-    let bad = || Invalid::new(format!("bad format for add-host: \"{text}\""));
+    let bad = || {
+        Invalid::new(format!("bad format for add-host: \"{text}\""))
+            .hint("write HOST:ADDRESS or HOST=ADDRESS, where the address may be host-gateway")
+    };
     let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(bad)?;
-    if name.is_empty() {
+    // A line of the hosts file is split at blanks.
+    if name.is_empty()
+        || name.contains(|letter: char| letter == ':' || letter == '#' || letter.is_whitespace())
+    {
         return Err(bad());
     }
     if address == "host-gateway" {
@@ -58,9 +64,17 @@ fn readings() {
         ("a=::1", "(\"a\", Some(::1))"),
         ("a:::1", "(\"a\", Some(::1))"),
         ("a=[::1]", "(\"a\", Some(::1))"),
+        ("a:[::1]", "(\"a\", Some(::1))"),
+        ("a=1.2.3.4", "(\"a\", Some(1.2.3.4))"),
+        ("a=host-gateway", "(\"a\", None)"),
         ("a:host-gateway", "(\"a\", None)"),
         ("a", "!bad format for add-host: \"a\""),
         (":1.2.3.4", "!bad format for add-host: \":1.2.3.4\""),
+        ("a:b=1.2.3.4", "!bad format for add-host: \"a:b=1.2.3.4\""),
+        ("a b:1.2.3.4", "!bad format for add-host: \"a b:1.2.3.4\""),
+        ("a\nb:1.2.3.4", "!bad format for add-host: \"a\nb:1.2.3.4\""),
+        ("a:", "!invalid IP address in add-host: \"\""),
+        ("a=[1.2.3.4", "!invalid IP address in add-host: \"[1.2.3.4\""),
         ("a:b", "!invalid IP address in add-host: \"b\""),
     ];
     table(parse_extra, &extra);
