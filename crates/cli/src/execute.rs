@@ -16,7 +16,7 @@ use crate::commands::Command;
 use crate::error::Failure;
 use crate::global::Global;
 use crate::print::{self, Clock};
-use crate::{Parsed, output};
+use crate::{Parsed, options, output};
 pub(crate) use session::Session;
 
 /// Where the engine keeps its things unless told otherwise.
@@ -37,6 +37,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
     match parsed.command {
         Command::Run(request) => run(&engine, &request),
         Command::Create(request) => {
+            options::warning(&request).into_iter().for_each(warn);
             let created = container::create(&engine, &request).map_err(|e| failure(&e, 125))?;
             created.warnings.iter().for_each(|warning| warn(warning));
             show(&format!("{}\n", created.id))
@@ -187,6 +188,7 @@ impl Answer for u8 {
 
 fn run(engine: &Engine, request: &engine::request::RunRequest) -> Result<u8, Failure> {
     let mut timing = Timing::new(std::env::var_os("CORACLE_TIMING").is_some_and(|value| value == "1"));
+    options::warning(&request.container).into_iter().for_each(warn);
     let session = Session::new(!request.detach).map_err(|error| Failure::from_error(&error, 125))?;
     let done = container::run(engine, request, &session.terminal(), &mut timing);
     for (phase, microseconds) in timing.phases() {

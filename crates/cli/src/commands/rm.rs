@@ -26,8 +26,7 @@ pub(crate) struct Args {
 struct OfRm;
 
 impl Table for OfRm {
-    const ROWS: &'static [Refusal] =
-        &[Refusal::switch("link", crate::grammar::namespace::NO_BRIDGES).short('l')];
+    const ROWS: &'static [Refusal] = &[Refusal::switch("link", crate::grammar::network::NO_LINKS).short('l')];
 }
 
 impl Arguments for Args {

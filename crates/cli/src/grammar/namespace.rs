@@ -1,11 +1,8 @@
-//! `--pid`, `--ipc`, `--uts`, `--cgroupns`, `--userns`, `--network`.
+//! `--pid`, `--ipc`, `--uts`, `--cgroupns`, `--userns`.
 
-use engine::request::{CgroupMode, IpcMode, NetworkMode, PidMode, UserMode, UtsMode};
+use engine::request::{CgroupMode, IpcMode, PidMode, UserMode, UtsMode};
 
 use super::{Invalid, Read};
-
-/// Why other networks are refused.
-pub(crate) const NO_BRIDGES: &str = "bridge networks are not supported yet";
 
 fn container(text: &str) -> Option<Read<String>> {
     let name = text.strip_prefix("container:")?;
@@ -77,21 +74,6 @@ pub(crate) fn parse_user(text: &str) -> Read<UserMode> {
     }
 }
 
-/// Reads the value of `--network`.
-pub(crate) fn parse_network(text: &str) -> Read<NetworkMode> {
-    match text {
-        "none" => Ok(NetworkMode::None),
-        "host" => Ok(NetworkMode::Host),
-        "default" => Ok(NetworkMode::Default),
-        "" => Err(Invalid::new("the name of a network is empty")),
-        _ => match container(text) {
-            Some(name) => name.map(NetworkMode::Container),
-            None => Err(Invalid::new(format!("network `{text}`: {NO_BRIDGES}"))
-                .hint("use none, host or container:NAME")),
-        },
-    }
-}
-
 #[cfg(test)]
 #[test]
 fn modes() {
@@ -103,13 +85,4 @@ fn modes() {
     table(parse_uts, &[("host", "Host"), ("x", "!invalid UTS mode")]);
     table(parse_cgroup, &[("private", "Private"), ("x", "!invalid CGROUP mode")]);
     table(parse_user, &[("auto", "Auto"), ("host", "Host"), joined, ("keep-id", "!invalid USER mode")]);
-    let networks = [
-        ("none", "None"),
-        ("host", "Host"),
-        joined,
-        nobody,
-        ("bridge", "!network `bridge`: bridge networks are not supported yet"),
-        ("name=a,alias=b", "!network `name=a,alias=b`: bridge networks are not supported yet"),
-    ];
-    table(parse_network, &networks);
 }

@@ -15,6 +15,18 @@ pub(super) fn check(request: &ContainerRequest) -> Read<()> {
     check_sysctls(request)
 }
 
+/// Returns what is lawful and does nothing.
+pub(crate) fn warning(request: &ContainerRequest) -> Option<&'static str> {
+    if request.publish.is_empty() && !request.publish_all {
+        return None;
+    }
+    match request.namespaces.network {
+        NetworkMode::Host => Some("Published ports are discarded when using host network mode"),
+        NetworkMode::None => Some("Published ports are discarded when using none network mode"),
+        _ => None,
+    }
+}
+
 fn fail(text: &str) -> Read<()> {
     Err(Invalid::new(text))
 }
@@ -70,7 +82,7 @@ fn check_names(request: &ContainerRequest) -> Read<()> {
     if named && namespaces.uts == UtsMode::Host {
         return fail("conflicting options: hostname and the UTS mode");
     }
-    if let NetworkMode::Container(_) = namespaces.network {
+    if let NetworkMode::Container(owner) = &namespaces.network {
         if named {
             return fail("conflicting options: hostname and the network mode");
         }
@@ -79,6 +91,14 @@ fn check_names(request: &ContainerRequest) -> Read<()> {
         }
         if !(request.dns.is_empty() && request.dns_options.is_empty() && request.dns_search.is_empty()) {
             return fail("conflicting options: dns and the network mode");
+        }
+        if !request.publish.is_empty() || request.publish_all {
+            let text = "conflicting options: port publishing and the container type network mode";
+            return Err(Invalid::new(text).hint(format!("ports are published where `{owner}` is made")));
+        }
+        if !request.expose.is_empty() {
+            let text = "conflicting options: port exposing and the container type network mode";
+            return Err(Invalid::new(text).hint(format!("ports are exposed where `{owner}` is made")));
         }
     }
     let shm = matches!(namespaces.ipc, IpcMode::Host | IpcMode::Container(_) | IpcMode::None);

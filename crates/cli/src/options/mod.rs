@@ -3,6 +3,7 @@
 mod checks;
 mod identity;
 mod namespaces;
+mod networks;
 mod process;
 mod refused;
 mod resources;
@@ -14,6 +15,7 @@ use engine::request::ContainerRequest;
 use crate::caller::Caller;
 use crate::grammar::{Invalid, Read};
 
+pub(crate) use checks::warning;
 pub(crate) use process::{DetachOptions, EnvOptions};
 pub(crate) use refused::{Refusal, Refused, Table};
 
@@ -32,6 +34,8 @@ pub(crate) struct ContainerOptions {
     security: security::Confinement,
     #[command(flatten)]
     namespaces: namespaces::Sharing,
+    #[command(flatten)]
+    networks: networks::Networking,
     #[command(flatten)]
     refused: Refused<refused::OfContainers>,
     /// Image, command and arguments: options end at the image.
@@ -61,6 +65,7 @@ impl ContainerOptions {
         self.resources.fill(&mut request)?;
         self.security.fill(caller, &mut request)?;
         self.namespaces.fill(&mut request);
+        self.networks.fill(&mut request)?;
         checks::check(&request)?;
         Ok(request)
     }

@@ -26,9 +26,6 @@ pub(super) struct Sharing {
     /// User namespace to use
     #[arg(long, value_name = "MODE", value_parser = namespace::parse_user)]
     userns: Option<UserMode>,
-    /// Connect a container to a network: host, container:NAME or none (the default, as there are no bridge networks yet)
-    #[arg(long, alias = "net", value_name = "NETWORK", value_parser = namespace::parse_network)]
-    network: Option<NetworkMode>,
     /// Add a custom host-to-IP mapping (host:ip)
     #[arg(long, value_name = "HOST:IP", value_parser = host::parse_extra)]
     add_host: Vec<(String, Option<IpAddr>)>,
@@ -51,7 +48,7 @@ impl Sharing {
             uts: self.uts.unwrap_or_default(),
             cgroup: self.cgroupns.unwrap_or_default(),
             user: self.userns.unwrap_or_default(),
-            network: self.network.unwrap_or_default(),
+            network: NetworkMode::Default,
         };
         request.hosts = self.add_host;
         request.dns = self.dns;

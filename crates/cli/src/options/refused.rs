@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::grammar::{Invalid, Read};
+use crate::grammar::{Invalid, Read, network};
 
 /// One flag that is refused.
 #[derive(Debug)]
@@ -113,7 +113,6 @@ impl<T> fmt::Debug for Refused<T> {
     }
 }
 
-const BRIDGES: &str = crate::grammar::namespace::NO_BRIDGES;
 const HEALTH: &str = "health checks come with a later release";
 const WINDOWS: &str = "it is for Windows containers";
 
@@ -122,16 +121,8 @@ pub(crate) struct OfContainers;
 
 impl Table for OfContainers {
     const ROWS: &'static [Refusal] = &[
-        Refusal::value("publish", BRIDGES).short('p'),
-        Refusal::switch("publish-all", BRIDGES).short('P'),
-        Refusal::value("expose", BRIDGES),
-        Refusal::value("link", BRIDGES),
-        Refusal::value("link-local-ip", BRIDGES),
-        Refusal::value("ip", BRIDGES),
-        Refusal::value("ip6", BRIDGES),
-        Refusal::value("mac-address", BRIDGES),
-        Refusal::value("network-alias", BRIDGES),
-        Refusal::value("net-alias", BRIDGES),
+        Refusal::value("link", network::NO_LINKS),
+        Refusal::value("link-local-ip", network::NO_LINK_LOCAL),
         Refusal::value("health-cmd", HEALTH),
         Refusal::value("health-interval", HEALTH).unless(&["0s", "0"]),
         Refusal::value("health-retries", HEALTH).unless(&["0"]),

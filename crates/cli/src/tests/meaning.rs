@@ -26,10 +26,36 @@ run_means! {
     run_security: "--cap-add net_admin --cap-drop ALL --security-opt no-new-privileges --security-opt seccomp=profile.json --security-opt unmask=/proc/* --security-opt mask=/x --privileged --sysctl net.core.somaxconn=5";
     run_namespaces: "--pid host --ipc shareable --uts private --cgroupns host --userns auto --net container:web";
     run_names: "--network host --add-host a:1.2.3.4 --add-host gw:host-gateway --dns 8.8.8.8 --dns-search x.y --dns-opt ndots:2";
+    run_ports: "-p 8080:80 -p 127.0.0.1::53/udp -p [::1]:9000-9002:9000-9002 -P --expose 80-81/udp --expose 443";
+    run_networks: "--network name=web,alias=a,ip=10.0.0.5,mac-address=02:42:ac:11:00:02 --net db --ip6 fd00::5";
+    run_first_network: "--network web --network db --network-alias a --net-alias b --ip 10.0.0.5 --ip6 fd00::5 --mac-address 92:d0:c6:0a:29:33";
+    run_default_network: "--network default --mac-address 92:d0:c6:0a:29:33";
     run_terminal: "-it --detach-keys ctrl-a,b";
     run_detached: "-dq --log-driver none --no-healthcheck --sig-proxy=false";
     run_log: "--log-opt max-size=1m --log-opt max-file=2";
     run_harmless: "--restart no --health-retries 0 --isolation default --disable-content-trust=true --publish-all=false";
+}
+
+#[test]
+fn the_default_network_has_three_spellings() {
+    for line in
+        ["run --network bridge busybox", "run --net default busybox", "run --network name=bridge busybox"]
+    {
+        assert_eq!(command(line), command("run busybox"), "{line}");
+    }
+}
+
+#[test]
+fn ports_that_lead_nowhere_are_told() {
+    let warning = |line: &str| match command(line) {
+        Command::Run(run) => crate::options::warning(&run.container),
+        other => panic!("{other:?}"),
+    };
+    let text = "Published ports are discarded when using host network mode";
+    assert_eq!(warning("run --network host -p 80:80 busybox"), Some(text));
+    assert!(warning("run --network none -P busybox").is_some());
+    assert_eq!(warning("run --network host --expose 80 busybox"), None);
+    assert_eq!(warning("run -p 80:80 busybox"), None);
 }
 
 #[test]
