@@ -9,7 +9,7 @@
 //!   creator ── clone(NEWNS) ──> builder ── clone(NEWUSER|NEWPID|NEWNET|…) ──> init
 //!                                 │ writes id maps, joins init's namespaces      │ session, hostname, lo
 //!                                 │ overlay, /proc, /dev, binds, masks           │
-//!                                 │ pivot_root                                   │
+//!                                 │ pivot_root; waits for the creator's network  │
 //!                                 └── one byte "go" ───────────────────────────> │ locks mounts, drops
 //!                                     exit                                       │ privileges, execs
 //! ```
@@ -30,7 +30,8 @@ use sys::process::{self, Child, NEWCGROUP, NEWIPC, NEWNET, NEWPID, NEWUSER, NEWU
 use sys::{Context, Dir};
 
 use crate::error::Failure;
-use crate::step::{BuildStep, DeviceKind, MountStep, Plan, Source};
+use crate::report::Report;
+use crate::step::{BuildStep, DeviceKind, Hooks, MountStep, Plan, Source};
 
 pub(crate) use idmap::user_namespace;
 pub(crate) use sources::open_devices;
@@ -45,6 +46,8 @@ pub(crate) struct Builder<'a> {
     console: Option<&'a crate::Console>,
     group: Option<&'a cgroup::Group>,
     pids_limit: Option<i64>,
+    /// Where the creator tells that the network is set up, until it has.
+    network: Option<&'a Report>,
     /// Detached clones of all bind sources, opened before the namespace turned into a slave, and of the images that
     /// are mounted beside the root; file systems on devices; all by step.
     sources: Vec<(usize, OwnedFd)>,
@@ -63,6 +66,8 @@ pub(crate) struct BuildInput<'a> {
     pub(crate) console: Option<&'a crate::Console>,
     pub(crate) group: Option<&'a cgroup::Group>,
     pub(crate) pids_limit: Option<i64>,
+    /// Where the creator tells that the network is set up, if it does that.
+    pub(crate) network: Option<&'a Report>,
 }
 
 impl<'a> Builder<'a> {
@@ -74,6 +79,7 @@ impl<'a> Builder<'a> {
             console: input.console,
             group: input.group,
             pids_limit: input.pids_limit,
+            network: input.network,
             sources: devices,
             user_namespace: None,
             proc: None,
@@ -159,9 +165,23 @@ impl<'a> Builder<'a> {
             self.apply(index, step)?;
         }
         let root = self.root()?.as_fd().try_clone_to_owned().context(|| "cannot keep the root".into())?;
+        if self.plan.hooks != Hooks::default() {
+            // They find the network there, and their own byte comes after the network's.
+            self.await_network()?;
+        }
         before_pivot()?;
         mount::pivot_into(root.as_fd())?;
         Ok(())
+    }
+
+    /// Waits until the creator has set up the network, if it does that.
+    pub(crate) fn await_network(&mut self) -> Outcome<()> {
+        match self.network.take() {
+            Some(report) if !report.wait_for_start() => {
+                Err(Failure::refused("the creator of the container is gone"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn apply(&mut self, index: usize, step: &BuildStep) -> Outcome<()> {
@@ -263,6 +283,10 @@ impl<'a> Builder<'a> {
         if self.proc.is_none() {
             // The container has another's /proc, or none.
             self.proc(&[], mount::Attr::empty())?;
+        }
+        if is_of_interfaces(key) {
+            // They must be there, and `disable_ipv6` must not come before the addresses.
+            self.await_network()?;
         }
         let Some(proc) = &self.proc else { return Err(Failure::refused("no procfs was made")) };
         // The detached procfs of the container's own namespaces: nothing can be mounted over it.
@@ -402,6 +426,12 @@ impl<'a> Builder<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a sysctl, with slashes, is one of interfaces: `net/ipv6/conf/all/disable_ipv6`.
+fn is_of_interfaces(key: &str) -> bool {
+    let mut parts = key.split('/');
+    parts.next() == Some("net") && parts.next().is_some() && matches!(parts.next(), Some("conf" | "neigh"))
 }
 
 /// Returns the host's id of an id inside.

@@ -1,5 +1,6 @@
 //! Creates a container's first process from a plan.
 
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -63,6 +64,22 @@ pub struct CreateInput<'a> {
     pub preserve_fds: u32,
     /// What hooks are told, but for pid and status; needed where the plan has some.
     pub state: Option<&'a State>,
+    /// What the creator does to the container's network namespace while the builder mounts.
+    pub network: Option<NetworkSetup<'a>>,
+}
+
+/// Sets up the network of a container whose first process, given by its pidfd, has been born and waits.
+///
+/// The program does not run before it has returned. If it fails the creation does, with its error.
+#[derive(Clone, Copy)]
+pub struct NetworkSetup<'a>(pub &'a SetUpNetwork<'a>);
+
+type SetUpNetwork<'a> = dyn Fn(BorrowedFd<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
+
+impl fmt::Debug for NetworkSetup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NetworkSetup")
+    }
 }
 
 /// A created container: its first process exists and, if gated, waits.
@@ -89,7 +106,9 @@ pub fn create(input: &CreateInput<'_>) -> Result<Created> {
     let builder = process::clone(options, || {
         // Or nobody would notice that the creator is gone.
         let _ = process::close_one(ours.socket());
-        if let Err(failure) = run_builder(input, &theirs, std::mem::take(&mut devices)) {
+        // Init ends when this is closed: not before the failure is told, which may be the cause of another.
+        let mut signal = None;
+        if let Err(failure) = run_builder(input, &theirs, std::mem::take(&mut devices), &mut signal) {
             theirs.send(&Message::Failed(failure));
             return 1;
         }
@@ -131,7 +150,12 @@ struct Heard {
 fn follow(report: &Report, input: &CreateInput<'_>, heard: &mut Heard) -> Result<()> {
     loop {
         match report.receive_with() {
-            Some((Message::Init { pid }, Some(pidfd))) => heard.init = Some(Child { pid, pidfd }),
+            Some((Message::Init { pid }, Some(pidfd))) => {
+                let init = heard.init.insert(Child { pid, pidfd });
+                if let Some(network) = input.network {
+                    set_up_network(network, init, report)?;
+                }
+            }
             Some((Message::Init { .. }, None)) => return Err(Error::Died("builder process")),
             Some((Message::Joiner { pid }, _)) => heard.joiner = Some(pid),
             Some((Message::Warning(text), _)) => heard.warnings.push(text),
@@ -145,6 +169,16 @@ fn follow(report: &Report, input: &CreateInput<'_>, heard: &mut Heard) -> Result
             None => return Err(Error::Died("init process")),
         }
     }
+}
+
+/// Sets up the network while the builder mounts, and lets the builder go on.
+fn set_up_network(NetworkSetup(set_up): NetworkSetup<'_>, init: &Child, report: &Report) -> Result<()> {
+    if let Err(error) = set_up(init.pidfd.as_fd()) {
+        // The end of a builder that has failed ends init too, and with it the namespace.
+        return Err(report.failure_told().map_or(Error::Network(error), Error::from_failure));
+    }
+    report.send_start();
+    Ok(())
 }
 
 /// Runs the hooks that stand beside the runtime.
@@ -193,12 +227,14 @@ fn run_builder(
     input: &CreateInput<'_>,
     report: &Report,
     devices: Vec<(usize, OwnedFd)>,
+    signal: &mut Option<OwnedFd>,
 ) -> Result<(), Failure> {
     let build = BuildInput {
         staging: input.staging,
         console: input.console,
         group: input.group,
         pids_limit: input.pids_limit,
+        network: input.network.is_some().then_some(report),
     };
     let stdio = input.console.map_or(input.stdio, |console| [console.pty.terminal.as_fd(); 3]);
     crate::stdio::give_to(input.plan.user_uid, stdio);
@@ -210,17 +246,19 @@ fn run_builder(
             .map_err(|error| Failure::refused(format!("cannot enter the container's cgroup: {error}")))?;
     }
     builder.separate()?;
-    let (waiter, signal) =
+    let (waiter, writer) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into())?;
+    let signal = signal.insert(writer);
     let init = spawn_init(input, report, &waiter)?;
     drop(waiter);
     report.send_with(&Message::Init { pid: init.pid }, init.pidfd.as_fd());
     builder.adopt(&init)?;
     builder.build(|| hooks_before_pivot(input, report, init.pid))?;
+    builder.await_network()?;
     for warning in builder.warnings.drain(..) {
         report.send(&Message::Warning(warning));
     }
-    rustix::io::write(&signal, &init.pid.to_ne_bytes()).context(|| "the init process is gone".into())?;
+    rustix::io::write(signal, &init.pid.to_ne_bytes()).context(|| "the init process is gone".into())?;
     Ok(())
 }
 

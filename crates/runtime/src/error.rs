@@ -20,6 +20,9 @@ pub enum Error {
     System(#[from] sys::Error),
     #[error("cannot limit the container's resources")]
     Cgroup(#[from] cgroup::Error),
+    /// What the creator does to the network failed.
+    #[error("cannot connect the container to its networks")]
+    Network(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A child ended without a report.
     #[error("the container's {0} ended unexpectedly before the program was started")]
     Died(&'static str),

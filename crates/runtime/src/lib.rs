@@ -20,7 +20,7 @@ mod stdio;
 pub mod step;
 mod sysctl;
 
-pub use create::{Console, CreateInput, Created, Parent, create, start_through};
+pub use create::{Console, CreateInput, Created, NetworkSetup, Parent, create, start_through};
 pub use error::{Error, Failure, FailureKind, Result};
 pub use exec::{ExecInput, ExecTarget, Executed, exec};
 pub use hooks::{plan_hooks, run_hooks};

@@ -4,9 +4,10 @@
 //!   creator                 builder                    init
 //!      │ <──── Init{pid} ──────┤                         │
 //!      │ <──── Joiner{pid} ────┤  only with namespaces of others
+//!      ├────── one byte ──────>│  only with a network: it is set up
 //!      │ <──── Warning(text) ──┤                         │
 //!      │ <──── Mounted ────────┤  only with hooks        │
-//!      ├────── start byte ────>│  only with hooks        │
+//!      ├────── one byte ──────>│  only with hooks        │
 //!      │ <──── Failed ─────────┤  (or nothing)           │
 //!      │ <───────────────────────────── Ready ───────────┤  only when gated
 //!      ├────── start byte ──────────────────────────────>│  only when gated by the report socket
@@ -116,12 +117,26 @@ impl Report {
 
     /// Waits for the next message and the descriptor it may bring.
     pub(crate) fn receive_with(&self) -> Option<(Message, Option<OwnedFd>)> {
+        self.receive_by(RecvFlags::CMSG_CLOEXEC)
+    }
+
+    /// Returns the failure among the messages that have been sent already, without waiting for more.
+    pub(crate) fn failure_told(&self) -> Option<Failure> {
+        while let Some((message, _)) = self.receive_by(RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT) {
+            if let Message::Failed(failure) = message {
+                return Some(failure);
+            }
+        }
+        None
+    }
+
+    fn receive_by(&self, flags: RecvFlags) -> Option<(Message, Option<OwnedFd>)> {
         let mut buffer = [0u8; BUFFER_BYTES];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
             let mut parts = [IoSliceMut::new(&mut buffer)];
-            match recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            match recvmsg(&self.0, &mut parts, &mut ancillary, flags) {
                 Ok(received) => break received.bytes,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return None,
@@ -139,7 +154,8 @@ impl Report {
         Some((postcard::from_bytes(&buffer[..received]).ok()?, fd))
     }
 
-    /// Tells init to start, or the builder to go on: it is gone before init listens.
+    /// Tells init to start, or the builder to go on: it is gone before init listens. The builder waits for the network
+    /// before it lets hooks run, so each byte means what its reader waits for.
     pub(crate) fn send_start(&self) {
         let _ = send(&self.0, b"s", SendFlags::NOSIGNAL);
     }

@@ -146,6 +146,7 @@ fn populate(
         gate: &gate,
         preserve_fds: prepared.preserve_fds,
         state: Some(&record.state(Status::Creating)),
+        network: None,
     })
     .map_err(|error| explain(error, group))
     .doing(|| format!("cannot create container `{}`", request.id))?;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use oci::rootfs::Rootfs;
 use oci::runtime::{Process, Spec};
-use runtime::{CreateInput, Created, Error, ExecInput, ExecTarget, Gate, Parent, Plan, PlanInput};
+use runtime::{
+    CreateInput, Created, Error, ExecInput, ExecTarget, Gate, NetworkSetup, Parent, Plan, PlanInput,
+};
 use serde_json::{Value, json};
 use sys::process::{self, ExitStatus, Pid};
 
@@ -53,6 +55,17 @@ impl Bundle {
 
     /// Creates a container whose program writes into `output`.
     pub(crate) fn create(&self, plan: &Plan, output: &OwnedFd, gate: &Gate) -> Result<Created, Error> {
+        self.create_with(plan, output, gate, None)
+    }
+
+    /// Creates a container with something to do to its network.
+    pub(crate) fn create_with(
+        &self,
+        plan: &Plan,
+        output: &OwnedFd,
+        gate: &Gate,
+        network: Option<NetworkSetup<'_>>,
+    ) -> Result<Created, Error> {
         let null = fs::File::open("/dev/null").unwrap();
         runtime::create(&CreateInput {
             plan,
@@ -65,6 +78,7 @@ impl Bundle {
             gate,
             preserve_fds: 0,
             state: None,
+            network,
         })
     }
 

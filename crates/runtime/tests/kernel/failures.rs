@@ -9,7 +9,7 @@ use super::boxes::{Bundle, chain, merged, user_namespace};
 
 /// Asserts that no process, mount or descriptor of a failed start is there.
 #[track_caller]
-fn nothing_is_left(bundle: &Bundle, what: &str, descriptors: usize) {
+pub(crate) fn nothing_is_left(bundle: &Bundle, what: &str, descriptors: usize) {
     assert_eq!(sys::process::try_wait_any().unwrap(), None, "{what}: a process is left");
     let children = fs::read_to_string("/proc/thread-self/children").unwrap();
     assert_eq!(children, "", "{what}: processes are left");
@@ -19,7 +19,7 @@ fn nothing_is_left(bundle: &Bundle, what: &str, descriptors: usize) {
     assert_eq!(open_descriptors(), descriptors, "{what}: a descriptor is left open");
 }
 
-fn open_descriptors() -> usize {
+pub(crate) fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 

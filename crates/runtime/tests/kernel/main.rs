@@ -7,6 +7,7 @@
 
 mod boxes;
 mod failures;
+mod network;
 mod root;
 mod sharing;
 
@@ -29,6 +30,14 @@ const TESTS: &[(&str, fn())] = &[
     (
         "failures::a_gated_container_waits_and_ends_with_its_creator",
         failures::a_gated_container_waits_and_ends_with_its_creator,
+    ),
+    (
+        "network::it_is_set_up_before_the_program_runs_and_while_the_builder_mounts",
+        network::it_is_set_up_before_the_program_runs_and_while_the_builder_mounts,
+    ),
+    (
+        "network::a_failure_is_the_creations_and_leaves_nothing",
+        network::a_failure_is_the_creations_and_leaves_nothing,
     ),
     ("sharing::namespaces_of_another_are_joined", sharing::namespaces_of_another_are_joined),
     ("sharing::further_processes_run_inside", sharing::further_processes_run_inside),

@@ -131,6 +131,7 @@ pub(crate) fn a_console_is_the_controlling_terminal() {
         gate: &runtime::Gate::Open,
         preserve_fds: 0,
         state: None,
+        network: None,
     });
     let created = created.unwrap_or_else(|error| panic!("{}", super::boxes::chain(&error)));
     assert_eq!(sys::process::wait(created.pid).unwrap(), ExitStatus::Code(0));

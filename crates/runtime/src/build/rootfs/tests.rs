@@ -52,7 +52,7 @@ fn check(way: Via, base: Option<u32>, count: usize) {
     let directory = tempfile::tempdir().unwrap();
     let (staging, plan) = (directory.path().join("staging"), plan());
     fs::create_dir(&staging).unwrap();
-    let input = BuildInput { staging: &staging, console: None, group: None, pids_limit: None };
+    let input = BuildInput { staging: &staging, console: None, group: None, pids_limit: None, network: None };
     let mut builder = Builder::new(&plan, &input, Vec::new());
     if let Some(base) = base {
         let map = [IdMapping { container_id: 0, host_id: base, size: 65536 }];
