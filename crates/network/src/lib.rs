@@ -18,6 +18,6 @@ pub use endpoint::{Endpoint, Link, MacvlanMode, host_interface};
 pub use error::{Error, Result};
 pub use fabric::{Connection, Fabric, Fault, Route, has_interface, host_routes};
 pub use lease::Pool;
-pub use ports::{HeldPort, everywhere, hold, reopen};
+pub use ports::{HeldPort, everywhere, hold, let_go, reopen};
 pub use rules::{BridgeRules, EndpointRules, PortRule, Protocol, Rule};
 pub use state::{Marker, State};

@@ -57,16 +57,22 @@ fn open(rule: &PortRule) -> rustix::io::Result<OwnedFd> {
     if rule.host.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    let listens = rule.protocol == Protocol::Tcp && rule.host.is_ipv6();
-    if listens {
-        // Connections that were passed on leave TIME_WAIT behind; a listener of somebody else is still seen.
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-    }
+    // Sees past what is left of connections (TIME_WAIT), and past sockets that were let go; no further.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &rule.host)?;
-    if listens {
+    sockopt::set_socket_reuseaddr(&socket, false)?;
+    if rule.protocol == Protocol::Tcp && rule.host.is_ipv6() {
         listen(&socket, 128)?;
     }
     Ok(socket)
+}
+
+/// Lets the next [`hold`] have the port of this socket, though other processes have the socket open for a moment yet.
+/// Both must say so at the time of binding (SO_REUSEADDR in socket(7)), so no other program can take it in between.
+pub fn let_go(socket: &OwnedFd) {
+    // A listener would be in the way whatever it says. Others have nothing to shut down.
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+    let _ = sockopt::set_socket_reuseaddr(socket, true);
 }
 
 fn bound_port(socket: &OwnedFd) -> Option<u16> {
@@ -173,7 +179,7 @@ pub fn everywhere(ipv4: bool) -> IpAddr {
 mod tests {
     use std::net::SocketAddr;
 
-    use super::{hold, local_matches};
+    use super::{hold, let_go, local_matches};
     use crate::error::Error;
     use crate::state::State;
     use crate::{PortRule, Protocol};
@@ -203,6 +209,25 @@ mod tests {
             assert_eq!(holder, "container `a` has it");
             state.release_ports("a", &[held.rule]).unwrap();
             assert!(hold(&state, again, "b").is_ok());
+        }
+    }
+
+    #[test]
+    fn a_port_that_was_let_go_is_free_though_the_socket_is_open() {
+        let temp = tempfile::tempdir().unwrap();
+        let state = State::new(temp.path());
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            for host in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+                let first = hold(&state, rule(protocol, host), "a").unwrap();
+                let again = rule(protocol, &first.rule.host.to_string());
+                state.release_ports("a", &[first.rule]).unwrap();
+                assert!(hold(&state, again, "b").is_err(), "{again:?}");
+                let_go(&first.socket);
+                let second = hold(&state, again, "b").unwrap();
+                // It has the port for itself.
+                state.release_ports("b", &[second.rule]).unwrap();
+                assert!(hold(&state, again, "c").is_err(), "{again:?}");
+            }
         }
     }
 
