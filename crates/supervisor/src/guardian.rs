@@ -10,7 +10,7 @@ use sys::Context;
 use sys::process::{self, CloneOptions, Pid};
 
 use crate::job::Job;
-use crate::launch::{CLIENT_FD, ENGINE_GROUP, JOB_FD, LOCK_FD};
+use crate::launch::{CLIENT_FD, ENGINE_GROUP, JOB_FD, LOCK_FD, PORTS_FD};
 use crate::protocol::{FailureReport, Reply};
 use crate::supervise::{self, Assignment};
 
@@ -24,6 +24,8 @@ pub(crate) struct Holdings {
     pub(crate) listener: OwnedFd,
     /// The ends of all children, as (pid, wait status) pairs.
     pub(crate) exits: OwnedFd,
+    /// The sockets of the published ports, as the job lists them.
+    pub(crate) ports: Vec<OwnedFd>,
     /// What was found out about the machine's cgroups, if it has any.
     pub(crate) hierarchies: Option<cgroup::Hierarchies>,
 }
@@ -45,7 +47,6 @@ pub fn main() -> i32 {
     };
     // Held by us and every supervisor until all is cleared away: nobody else starts this container meanwhile.
     let lock = process::take_inherited(LOCK_FD);
-    let _ = process::close_from(LOCK_FD + 1);
     guard(&job, client, lock.as_ref()).unwrap_or(1)
 }
 
@@ -108,6 +109,7 @@ fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     process::become_subreaper()?;
     let job = read_job(job)?;
+    let ports = take_ports(&job)?;
     let hierarchies = job.cgroup.as_ref().and_then(|_| cgroup::Hierarchies::detect().ok());
     if let Some(hierarchies) = &hierarchies {
         leave_session(hierarchies);
@@ -127,8 +129,15 @@ fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
             sys::terminal::set_window_size(console.pty.master.as_fd(), rows, columns)?;
         }
         let ends = ContainerEnds { stdin: null()?, stdout: null()?, stderr: null()?, stdin_writer: None };
-        let holdings =
-            Holdings { stdout: None, stderr: None, console: Some(console), listener, exits, hierarchies };
+        let holdings = Holdings {
+            stdout: None,
+            stderr: None,
+            console: Some(console),
+            listener,
+            exits,
+            ports,
+            hierarchies,
+        };
         return Ok((holdings, ends, exit_writer));
     }
     let (stdout, stdout_end) = pipe()?;
@@ -140,9 +149,28 @@ fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
         (null()?, None)
     };
     let ends = ContainerEnds { stdin, stdout: stdout_end, stderr: stderr_end, stdin_writer };
-    let holdings =
-        Holdings { stdout: Some(stdout), stderr: Some(stderr), console: None, listener, exits, hierarchies };
+    let holdings = Holdings {
+        stdout: Some(stdout),
+        stderr: Some(stderr),
+        console: None,
+        listener,
+        exits,
+        ports,
+        hierarchies,
+    };
     Ok((holdings, ends, exit_writer))
+}
+
+/// Takes the inherited sockets of the published ports, and closes all else that came along; nothing of ours is open yet.
+fn take_ports(job: &Job) -> sys::Result<Vec<OwnedFd>> {
+    let count = job.network.as_ref().map_or(0, |network| network.ports.len()) as i32;
+    let missing =
+        || sys::Error::new("cannot find the sockets of published ports", std::io::ErrorKind::NotFound);
+    let ports =
+        (PORTS_FD..PORTS_FD + count).map(|number| process::take_inherited(number).ok_or_else(missing));
+    let ports = ports.collect::<sys::Result<_>>()?;
+    let _ = process::close_from(PORTS_FD + count);
+    Ok(ports)
 }
 
 /// Moves this process, and so its supervisors, out of the caller's v1 cgroups: the end of a login session or of a

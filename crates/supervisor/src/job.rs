@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use network::{Endpoint, PortRule};
 use oci::runtime::Resources;
 use runtime::Plan;
 use serde::{Deserialize, Serialize};
@@ -32,11 +33,31 @@ pub struct Job {
     /// Streams the launching client gets from the first byte on.
     pub attach: Attachment,
     pub log: Option<LogConfig>,
-    /// How names are resolved for it, if the supervisor does that.
-    pub resolver: Option<ResolverConfig>,
+    /// What it is connected to, unless it has no network or somebody else's.
+    pub network: Option<NetworkJob>,
     pub teardown: Teardown,
     /// Whether the launching client wants to know where the time goes.
     pub timing: bool,
+}
+
+/// A container's place in its networks, all claimed and written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkJob {
+    pub run_root: PathBuf,
+    /// First interface first.
+    pub endpoints: Vec<Endpoint>,
+    /// Published ports; the guardian inherits their sockets in this order.
+    pub ports: Vec<PortRule>,
+    /// How names are resolved for it, if the supervisor does that.
+    pub resolver: Option<ResolverConfig>,
+}
+
+impl NetworkJob {
+    /// Returns the ports that the firewall leads to the container. The others are passed on by the supervisor.
+    pub(crate) fn led_ports(&self) -> Vec<PortRule> {
+        let led = |port: &&PortRule| port.host.is_ipv4() == port.container.is_ipv4();
+        self.ports.iter().filter(led).copied().collect()
+    }
 }
 
 /// Which streams a client wants.

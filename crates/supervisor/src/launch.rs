@@ -10,6 +10,8 @@ use sys::Context;
 use sys::mount::{self, Change};
 use sys::process::{self, Inherit};
 
+use runtime::step::BuildStep;
+
 use crate::client::Client;
 use crate::job::Job;
 
@@ -17,6 +19,14 @@ use crate::job::Job;
 pub(crate) const JOB_FD: i32 = 3;
 pub(crate) const CLIENT_FD: i32 = 4;
 pub(crate) const LOCK_FD: i32 = 5;
+/// The first of the sockets of published ports.
+pub(crate) const PORTS_FD: i32 = LOCK_FD + 1;
+
+/// The number of a limit that every library types in its own way.
+#[allow(clippy::unnecessary_cast, reason = "needed with musl")]
+const OPEN_FILES: u32 = libc::RLIMIT_NOFILE as u32;
+/// Descriptors that guardian and supervisor have room for beside the sockets of ports.
+const ROOM: u64 = 700;
 
 /// The hidden first argument that makes our executable a guardian.
 pub const GUARDIAN_ARGUMENT: &CStr = c"supervise-container";
@@ -33,8 +43,46 @@ pub enum LaunchError {
 /// Name of the lock in the run directory that guardian and supervisor hold for life.
 pub const LOCK: &str = "supervisor.lock";
 
-/// Starts a guardian for the job, which takes over the lock, and returns a client connected to its supervisor.
-pub fn launch(job: &Job, lock: &store::Lock) -> Result<Client, LaunchError> {
+/// Starts a guardian for the job, which takes over the lock and the sockets of the job's published ports (in their
+/// order), and returns a client connected to its supervisor.
+pub fn launch(job: &Job, lock: &store::Lock, ports: Vec<OwnedFd>) -> Result<Client, LaunchError> {
+    let wanted = job.network.as_ref().map_or(0, |network| network.ports.len());
+    assert_eq!(ports.len(), wanted, "each published port has its socket");
+    match raise_limit(ports.len())? {
+        None => launch_within(job, lock, ports),
+        Some(before) => {
+            let launched = launch_within(&keep_limit(job.clone(), before), lock, ports);
+            process::set_rlimit(0, OPEN_FILES, before.0, before.1)
+                .context(|| "cannot restore the limit of open files".into())?;
+            launched
+        }
+    }
+}
+
+/// Raises the soft limit of open files where this many ports need it, and returns what it was.
+fn raise_limit(ports: usize) -> Result<Option<(u64, u64)>, LaunchError> {
+    let (soft, hard) =
+        process::rlimit(0, OPEN_FILES).context(|| "cannot find the limit of open files".into())?;
+    // Here each is open twice for a moment.
+    if soft >= hard || soft >= 2 * ports as u64 + ROOM {
+        return Ok(None);
+    }
+    process::set_rlimit(0, OPEN_FILES, hard, hard)
+        .context(|| "cannot raise the limit of open files".into())?;
+    Ok(Some((soft, hard)))
+}
+
+/// Lets the program have the limit that it would have inherited otherwise, unless another is planned.
+fn keep_limit(mut job: Job, (soft, hard): (u64, u64)) -> Job {
+    let is_it =
+        |step: &BuildStep| matches!(step, BuildStep::Rlimit { resource, .. } if *resource == OPEN_FILES);
+    if !job.plan.build.iter().any(is_it) {
+        job.plan.build.push(BuildStep::Rlimit { resource: OPEN_FILES, soft, hard });
+    }
+    job
+}
+
+fn launch_within(job: &Job, lock: &store::Lock, ports: Vec<OwnedFd>) -> Result<Client, LaunchError> {
     let bytes = postcard::to_stdvec(job)?;
     let memfd = memfd_create("job", MemfdFlags::CLOEXEC).context(|| "cannot make a memory file".into())?;
     let mut rest = bytes.as_slice();
@@ -56,16 +104,12 @@ pub fn launch(job: &Job, lock: &store::Lock) -> Result<Client, LaunchError> {
     ];
     // dup2 onto the numbers in this order must not overwrite a source still needed.
     let lock = lock.as_fd().try_clone_to_owned().context(|| "cannot share the container's lock".into())?;
-    let sources = raise_above(10, [null, memfd, theirs, lock])?;
-    let [null, memfd, theirs, lock] = &sources;
-    let inherit = [
-        Inherit { fd: null.as_fd(), number: 0 },
-        Inherit { fd: null.as_fd(), number: 1 },
-        Inherit { fd: null.as_fd(), number: 2 },
-        Inherit { fd: memfd.as_fd(), number: JOB_FD },
-        Inherit { fd: theirs.as_fd(), number: CLIENT_FD },
-        Inherit { fd: lock.as_fd(), number: LOCK_FD },
-    ];
+    let least = PORTS_FD + ports.len() as i32;
+    let sources = raise_above(least, [null, memfd, theirs, lock].into_iter().chain(ports))?;
+    let (null, rest) = (&sources[0], &sources[1..]);
+    let numbers = [0, 1, 2, JOB_FD, CLIENT_FD, LOCK_FD].into_iter().chain(PORTS_FD..);
+    let fds = [null; 3].into_iter().chain(rest);
+    let inherit: Vec<_> = fds.zip(numbers).map(|(fd, number)| Inherit { fd: fd.as_fd(), number }).collect();
     let group = job.cgroup.as_ref().and_then(|_| engine_group());
     let into = group.as_ref().and_then(cgroup::Group::v2_fd);
     let pid = match into.map(|group| process::spawn_into(group, &path, &arguments, &[], &inherit)) {
@@ -86,13 +130,10 @@ fn engine_group() -> Option<cgroup::Group> {
 }
 
 /// Moves descriptors to numbers from `least` on.
-fn raise_above<const N: usize>(least: i32, fds: [OwnedFd; N]) -> Result<[OwnedFd; N], sys::Error> {
-    let mut raised = Vec::with_capacity(N);
-    for fd in fds {
-        raised
-            .push(rustix::io::fcntl_dupfd_cloexec(&fd, least).context(|| "cannot move a descriptor".into())?);
-    }
-    raised.try_into().map_err(|_| sys::Error::new("cannot move descriptors", std::io::ErrorKind::Other))
+fn raise_above(least: i32, fds: impl IntoIterator<Item = OwnedFd>) -> Result<Vec<OwnedFd>, sys::Error> {
+    let raise =
+        |fd| rustix::io::fcntl_dupfd_cloexec(&fd, least).context(|| "cannot move a descriptor".into());
+    fds.into_iter().map(raise).collect()
 }
 
 /// Opens our executable through a read-only clone of its mount: a container process that reaches

@@ -2,10 +2,11 @@
 
 mod clients;
 mod input;
-mod naming;
+mod network;
 mod output;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use sys::Context;
@@ -97,33 +98,25 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
     mark(Phase::Guardian);
     let group = match create_group(&job, assignment.holdings) {
         Ok(group) => group,
-        Err(error) => return give_up(&job, None, &client, &error),
+        Err(error) => return give_up(assignment, &job, None, &client, &error),
     };
     let (group, warnings) = group;
     mark(Phase::Cgroup);
     let created = create(assignment, &job, &ends, group.as_ref());
     let ContainerEnds { stdin, stdout, stderr, stdin_writer } = ends;
     drop((stdin, stdout, stderr));
-    let created = match created {
+    let (created, resolver) = match created {
         Ok(created) => created,
-        Err(error) => return give_up(&job, group.as_ref(), &client, &error),
+        Err(error) => return give_up(assignment, &job, group.as_ref(), &client, &error),
     };
     mark(Phase::Created);
-    let resolver =
-        naming::listen(&job, created.pidfd.as_fd()).and_then(|sockets| naming::serve(&job, sockets));
-    let resolver = match resolver {
-        Ok(resolver) => resolver,
-        Err(error) => {
-            let _ = process::signal(created.pidfd.as_fd(), libc::SIGKILL);
-            return give_up(&job, group.as_ref(), &client, &error);
-        }
-    };
     let mut status = running_status(assignment, &job, created.pid);
     status.resolver_port = resolver.as_ref().map(Resolver::port);
     status.warnings = warnings.into_iter().chain(created.warnings).collect();
     if let Err(error) = status.save(&job.run_dir) {
         let _ = process::signal(created.pidfd.as_fd(), libc::SIGKILL);
-        return give_up(&job, group.as_ref(), &client, &error);
+        drop(resolver);
+        return give_up(assignment, &job, group.as_ref(), &client, &error);
     }
     if let Some(path) = &job.teardown.last_run {
         let _ = record_run(path, &status, store::Durability::Volatile);
@@ -154,11 +147,8 @@ fn mark(job: &Job, phase: Phase, client: &OwnedFd) {
 fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
     let Ok(Some(mut status)) = Status::load(&job.run_dir) else {
         // Killed before anything ran: clear away what it had made.
-        finish_never_started(
-            &job,
-            open_group(&job, assignment.holdings).as_ref(),
-            "the supervisor was killed during the start",
-        );
+        let group = open_group(&job, assignment.holdings);
+        finish_never_started(assignment, &job, group.as_ref());
         return 0;
     };
     if status.state == State::Exited {
@@ -172,7 +162,7 @@ fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
     let _ = status.save(&job.run_dir);
     let group = open_group(&job, assignment.holdings);
     let input = Input::new(assignment.holdings, None);
-    let resolver = naming::resume(&job, &status, pidfd.as_fd());
+    let resolver = network::resume(&job, &status, pidfd.as_fd());
     Supervisor::new(assignment, job, status, group, pidfd, Clients::default(), input)
         .map(|supervisor| Supervisor { resolver, ..supervisor })
         .and_then(Supervisor::run)
@@ -240,8 +230,13 @@ fn create(
     job: &Job,
     ends: &ContainerEnds,
     group: Option<&cgroup::Group>,
-) -> runtime::Result<runtime::Created> {
-    runtime::create(&runtime::CreateInput {
+) -> runtime::Result<(runtime::Created, Option<Resolver>)> {
+    let resolver = Cell::new(None);
+    let connect = |pidfd: BorrowedFd<'_>| {
+        let Some(network) = &job.network else { return Ok(()) };
+        network::connect(network, pidfd).map(|opened| resolver.set(opened))
+    };
+    let created = runtime::create(&runtime::CreateInput {
         plan: &job.plan,
         staging: &job.run_dir,
         stdio: [ends.stdin.as_fd(), ends.stdout.as_fd(), ends.stderr.as_fd()],
@@ -252,7 +247,9 @@ fn create(
         gate: &runtime::Gate::Open,
         preserve_fds: 0,
         state: None,
-    })
+        network: job.network.as_ref().map(|_| runtime::NetworkSetup(&connect)),
+    })?;
+    Ok((created, resolver.take()))
 }
 
 fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid) -> Status {
@@ -279,6 +276,7 @@ fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid) -> Status {
 
 /// Tells the launcher why nothing was started, after everything has been taken back.
 fn give_up(
+    assignment: &Assignment<'_>,
     job: &Job,
     group: Option<&cgroup::Group>,
     client: &OwnedFd,
@@ -286,17 +284,18 @@ fn give_up(
 ) -> i32 {
     let code = error.downcast_ref::<runtime::Error>().map_or(125, runtime::Error::exit_code);
     let text = chain(error);
-    finish_never_started(job, group, &text);
+    finish_never_started(assignment, job, group);
     clients::send_now(client, &Reply::Failed(FailureReport { text, code }));
     NOT_STARTED
 }
 
-fn finish_never_started(job: &Job, group: Option<&cgroup::Group>, _text: &str) {
+fn finish_never_started(assignment: &Assignment<'_>, job: &Job, group: Option<&cgroup::Group>) {
     if let Some(group) = group {
         let _ = group.kill(rustix::process::Signal::KILL);
         let _ = group.destroy();
     }
     let _ = rustix::fs::unlink(job.run_dir.join("sock"));
+    network::disconnect(job, &assignment.holdings.ports);
     let _ = teardown::run(&job.teardown);
 }
 
@@ -348,7 +347,7 @@ impl<'a> Supervisor<'a> {
         Ok(supervisor)
     }
 
-    fn watch(&self, fd: std::os::fd::BorrowedFd<'_>, source: Source, flags: EventFlags) -> sys::Result<()> {
+    fn watch(&self, fd: BorrowedFd<'_>, source: Source, flags: EventFlags) -> sys::Result<()> {
         epoll::add(&self.epoll, fd, source.data(), flags).context(|| format!("cannot watch {source:?}"))
     }
 
@@ -457,6 +456,8 @@ impl<'a> Supervisor<'a> {
             let _ = group.kill(rustix::process::Signal::KILL);
         }
         self.outputs.drain(&mut self.clients, &self.epoll);
+        // Its sockets would keep the network namespace.
+        self.resolver = None;
         let (assignment, group) = (self.assignment, self.group.as_ref());
         record_end(assignment, &self.job, self.status, group, status, &mut self.clients);
         0
@@ -490,6 +491,7 @@ fn record_end(
         let _ = status.save(&job.run_dir);
         let _ = rustix::fs::unlink(job.run_dir.join("sock"));
     }
+    network::disconnect(job, &assignment.holdings.ports);
     let _ = teardown::run(&job.teardown);
     // Nobody connects from here on; those in the queue are told too.
     clients.accept_last(&assignment.holdings.listener);

@@ -165,8 +165,8 @@ fn try_launch(
     timing.mark("plan");
     let mut job = job(engine, record, options, spec, plan, leases.clone());
     job.timing = timing.is_enabled();
-    let client =
-        supervisor::launch(&job, lock).doing(|| format!("cannot start container `{}`", record.name))?;
+    let client = supervisor::launch(&job, lock, Vec::new())
+        .doing(|| format!("cannot start container `{}`", record.name))?;
     timing.mark("launch");
     Ok(client)
 }
@@ -224,7 +224,7 @@ fn job(
         stdin_once: options.stdin_once,
         attach: options.attach,
         log,
-        resolver: None,
+        network: None,
         teardown: Teardown {
             last_run: (!request.auto_remove).then(|| directory.join("last-run.json")),
             leases,

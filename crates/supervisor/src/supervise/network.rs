@@ -1,27 +1,54 @@
-//! The container's resolver as a part of its supervisor: opened before the program starts, opened again by a successor.
+//! The container's networks as a part of its life: connected before its program runs, given back after its end.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use crate::job::Job;
+use network::{Connection, Fabric};
+
+use crate::job::{Job, NetworkJob};
 use crate::resolver::{self, Resolver, Sockets};
 use crate::status::Status;
 
-/// Opens what the resolver listens on in a network namespace (or that of a process, given by its pidfd), if the container
-/// has one.
-pub(super) fn listen(job: &Job, netns: BorrowedFd<'_>) -> sys::Result<Option<Sockets>> {
-    job.resolver.as_ref().map(|_| resolver::open(netns, None)).transpose()
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Connects a container that has been born and whose program does not run yet, given by its pidfd. Returns its
+/// resolver, if it is to have one.
+pub(super) fn connect(network: &NetworkJob, pidfd: BorrowedFd<'_>) -> Outcome<Option<Resolver>> {
+    let sockets = network.resolver.as_ref().map(|_| resolver::open(pidfd, None)).transpose()?;
+    let connection = Connection {
+        endpoints: &network.endpoints,
+        ports: &network.led_ports(),
+        resolver_port: sockets.as_ref().map(|sockets| sockets.port),
+    };
+    Fabric::new(&network.run_root).connect(&connection, pidfd)?;
+    Ok(serve(network, sockets)?)
 }
 
-/// Begins to serve.
-pub(super) fn serve(job: &Job, sockets: Option<Sockets>) -> sys::Result<Option<Resolver>> {
-    let (Some(config), Some(sockets)) = (&job.resolver, sockets) else { return Ok(None) };
+fn serve(network: &NetworkJob, sockets: Option<Sockets>) -> sys::Result<Option<Resolver>> {
+    let (Some(config), Some(sockets)) = (&network.resolver, sockets) else { return Ok(None) };
     Resolver::start(config, sockets).map(Some)
 }
 
-/// Serves on after the predecessor was killed, on the port that the container's packets are redirected to. Where that
-/// is not possible the container goes on without names.
+/// Resolves names again after the predecessor was killed, on the port that the container's packets are redirected to.
+/// Where that is not possible the container goes on without names.
 pub(super) fn resume(job: &Job, status: &Status, pidfd: BorrowedFd<'_>) -> Option<Resolver> {
-    let port = status.resolver_port?;
+    let (network, port) = (job.network.as_ref()?, status.resolver_port?);
     let sockets = resolver::open(pidfd, Some(port)).ok()?;
-    serve(job, Some(sockets)).ok().flatten()
+    serve(network, Some(sockets)).ok().flatten()
+}
+
+/// Disconnects a container that has ended and gives back all that it had claimed.
+///
+/// What the firewall knows goes first: an address is nobody else's while packets to it lead to us. Where that fails
+/// the claims stay, for `system audit`.
+pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) {
+    let Some(network) = &job.network else { return };
+    let fabric = Fabric::new(&network.run_root);
+    // Others may have connected or disconnected it meanwhile.
+    let endpoints = fabric.state().endpoints_of(&job.id);
+    let endpoints = endpoints.unwrap_or_else(|_| network.endpoints.clone());
+    if fabric.disconnect(&endpoints, &network.led_ports()).is_ok() {
+        let _ = fabric.state().release_all(&job.id);
+    }
+    // The guardian has them open too, for as long as it takes to end.
+    ports.iter().for_each(network::let_go);
 }
