@@ -6,6 +6,7 @@
 //!   busybox-3fa1c0de/        recipe name and a hash of the sources that made it
 //!     busybox.tar  busybox-docker.tar  busybox-oci.tar.gz  busybox-oci.tar.zst
 //!   debian-…/                debian.tar
+//!   services-…/              services.tar
 //!   layers-…/                layers.tar  layers-oci.tar  layers.json  deep.tar  deep-oci.tar
 //!   .lock-busybox            held while a recipe is being made
 //! ```
@@ -41,7 +42,8 @@ pub const RECIPES: &[Recipe] = &[
         sources: &[include_str!("images/busybox.rs"), ARCHIVE, ENTRY],
         make: busybox::make,
     },
-    Recipe { name: "debian", sources: &[include_str!("images/debian.rs")], make: debian::make },
+    Recipe { name: "debian", sources: &[DEBIAN], make: debian::make },
+    Recipe { name: "services", sources: &[DEBIAN], make: debian::make_services },
     Recipe {
         name: "layers",
         sources: &[include_str!("images/layers.rs"), include_str!("images/expect.rs"), ARCHIVE, ENTRY],
@@ -49,6 +51,7 @@ pub const RECIPES: &[Recipe] = &[
     },
 ];
 
+const DEBIAN: &str = include_str!("images/debian.rs");
 const ARCHIVE: &str = include_str!("images/archive.rs");
 const ENTRY: &str = include_str!("images/entry.rs");
 
