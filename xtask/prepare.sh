@@ -53,6 +53,8 @@ prepare() {
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy >&2 || return 1
     need mmdebstrap mmdebstrap || return 1
     # Neighbours that the tests hold this engine against.
+    need ip iproute2 || return 1
+    need nft nftables || return 1
     need podman podman || return 1
     need skopeo skopeo || return 1
     need /usr/include/seccomp.h libseccomp-dev || return 1

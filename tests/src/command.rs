@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::output::shortened;
-use crate::{Output, Terminal};
+use crate::{Namespace, Output, Terminal};
 
 /// Longer than any command of a test takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,6 +26,7 @@ pub struct Invocation {
     words: Vec<OsString>,
     stdin: Vec<u8>,
     timeout: Duration,
+    namespace: Option<Namespace>,
 }
 
 impl Invocation {
@@ -36,7 +37,7 @@ impl Invocation {
         words.extend(arguments.iter().map(|word| word.as_ref().into()));
         let mut command = Command::new(program);
         command.args(&words[1..]);
-        Self { command, words, stdin: Vec::new(), timeout: TIMEOUT }
+        Self { command, words, stdin: Vec::new(), timeout: TIMEOUT, namespace: None }
     }
 
     /// Gives bytes on standard input; without them it is empty.
@@ -63,6 +64,12 @@ impl Invocation {
         self
     }
 
+    /// Sets the namespace to run in; without one it is the test's.
+    pub fn within(mut self, namespace: &Namespace) -> Self {
+        self.namespace = Some(namespace.clone());
+        self
+    }
+
     /// Runs the command to its end.
     #[track_caller]
     #[must_use = "say what it should have answered: `.ok()` or `.fails_with(…)`"]
@@ -75,7 +82,8 @@ impl Invocation {
     pub fn spawn(mut self) -> Running {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let text = self.text();
-        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("cannot run {text}: {error}"));
+        let child = spawn_within(self.namespace.as_ref(), &mut self.command);
+        let mut child = child.unwrap_or_else(|error| panic!("cannot run {text}: {error}"));
         let mut stdin = child.stdin.take().unwrap();
         let bytes = self.stdin;
         // A program that ends without reading its input closes the pipe: no fault of the test.
@@ -100,12 +108,20 @@ impl Invocation {
         if let Some(dir) = self.command.get_current_dir() {
             command.current_dir(dir);
         }
-        Terminal::start(command, text, rows, columns, self.timeout)
+        Terminal::start(self.namespace.as_ref(), command, text, (rows, columns), self.timeout)
     }
 
     fn text(&self) -> String {
         let words: Vec<_> = self.words.iter().map(|word| word.to_string_lossy()).collect();
         words.join(" ")
+    }
+}
+
+/// Starts a child in a namespace: it begins where the thread is that spawns it.
+pub(crate) fn spawn_within(namespace: Option<&Namespace>, command: &mut Command) -> std::io::Result<Child> {
+    match namespace {
+        Some(namespace) => namespace.enter(|| command.spawn()),
+        None => command.spawn(),
     }
 }
 

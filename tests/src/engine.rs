@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{Invocation, Leftovers, Output};
+use crate::{Invocation, Leftovers, Namespace, Output, services};
 
 /// An engine below a directory that is removed with it.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Engine {
     /// Short, because socket paths below it hold 108 bytes at most.
     base: TempDir,
     binary: PathBuf,
+    /// Where its commands run; without one they run where the test does.
+    namespace: Option<Namespace>,
     /// Test images that were loaded, with their references.
     loaded: Mutex<BTreeMap<String, String>>,
 }
@@ -28,8 +30,19 @@ impl Engine {
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "makes a directory, which a default does not")]
     pub fn new() -> Self {
+        Self::placed(None)
+    }
+
+    /// Makes an engine whose commands all run in a namespace, which nobody else makes interfaces in.
+    #[track_caller]
+    pub fn within(namespace: &Namespace) -> Self {
+        Self::placed(Some(namespace.clone()))
+    }
+
+    #[track_caller]
+    fn placed(namespace: Option<Namespace>) -> Self {
         let base = tempfile::Builder::new().prefix("crc-").tempdir_in("/tmp").unwrap();
-        Self { base, binary: binary(), loaded: Mutex::default() }
+        Self { base, binary: binary(), namespace, loaded: Mutex::default() }
     }
 
     /// Returns the directory that holds the engine; also a place for a test's own files.
@@ -61,9 +74,39 @@ impl Engine {
 
     /// Prepares a command under another name of the binary, such as a link called `docker`.
     pub fn command_as(&self, program: &Path, arguments: &[&str]) -> Invocation {
-        Invocation::new(program, arguments)
+        let invocation = Invocation::new(program, arguments)
             .env("CORACLE_ROOT", self.root())
-            .env("CORACLE_RUN_ROOT", self.run_root())
+            .env("CORACLE_RUN_ROOT", self.run_root());
+        match &self.namespace {
+            Some(namespace) => invocation.within(namespace),
+            None => invocation,
+        }
+    }
+
+    /// Returns the network namespace of a container that runs.
+    #[track_caller]
+    pub fn inside(&self, container: &str) -> Namespace {
+        let pid = self.inspect(container, "{{.State.Pid}}");
+        Namespace::of(pid.parse().unwrap_or_else(|_| panic!("`{container}` has no process: `{pid}`")))
+    }
+
+    /// Returns a part of what `inspect` tells, by a template.
+    #[track_caller]
+    pub fn inspect(&self, object: &str, template: &str) -> String {
+        self.run(&["inspect", "--format", template, object]).ok().text().to_owned()
+    }
+
+    /// Returns a container's address on a network, of version 4.
+    #[track_caller]
+    pub fn address(&self, container: &str, network: &str) -> String {
+        self.inspect(container, &format!("{{{{(index .NetworkSettings.Networks {network:?}).IPAddress}}}}"))
+    }
+
+    /// Returns a container's address on a network, of version 6.
+    #[track_caller]
+    pub fn address6(&self, container: &str, network: &str) -> String {
+        let field = "GlobalIPv6Address";
+        self.inspect(container, &format!("{{{{(index .NetworkSettings.Networks {network:?}).{field}}}}}"))
     }
 
     /// Returns the program under test.
@@ -71,21 +114,33 @@ impl Engine {
         &self.binary
     }
 
-    /// Loads a test image, once, and returns its reference: `busybox`, `debian`, `layers` or `deep`.
+    /// Loads a test image, once, and returns its reference: `busybox`, `debian`, `layers`, `deep`, or one of the services
+    /// `nginx`, `postgres` and `redis`.
     #[track_caller]
     pub fn image(&self, name: &str) -> String {
         let mut loaded = self.loaded.lock().unwrap();
         if let Some(reference) = loaded.get(name) {
             return reference.clone();
         }
-        let recipe = if name == "deep" { "layers" } else { name };
+        let (recipe, file) = match name {
+            "deep" => ("layers", "deep"),
+            "nginx" | "postgres" | "redis" => ("services", "services"),
+            _ => (name, name),
+        };
         let dir = xtask::images::ensure(recipe).unwrap_or_else(|error| panic!("{error:#}"));
-        let archive = dir.join(format!("{name}.tar"));
+        let archive = dir.join(format!("{file}.tar"));
         let archive = archive.to_str().unwrap();
         let reference = format!("{name}:latest");
+        let import = |changes: &[&str]| {
+            let changes: Vec<&str> = changes.iter().flat_map(|change| ["--change", change]).collect();
+            self.run(&[&["import"], changes.as_slice(), &[archive, &reference]].concat()).ok()
+        };
         match name {
-            "busybox" => self.run(&["import", "--change", r#"CMD ["sh"]"#, archive, &reference]).ok(),
-            "debian" => self.run(&["import", "--change", r#"CMD ["bash"]"#, archive, &reference]).ok(),
+            "busybox" => import(&[r#"CMD ["sh"]"#]),
+            "debian" => import(&[r#"CMD ["bash"]"#]),
+            "nginx" => import(services::NGINX),
+            "postgres" => import(services::POSTGRES),
+            "redis" => import(services::REDIS),
             _ => self.run(&["load", "--input", archive]).ok(),
         };
         loaded.insert(name.to_owned(), reference.clone());
@@ -112,6 +167,7 @@ impl Engine {
         }
         let mut wrong = Vec::new();
         let mut listed = Vec::new();
+        let networks = self.used_networks();
         let mut attempt = |arguments: &[&str]| {
             let output = self.run(arguments);
             if output.code != 0 {
@@ -123,19 +179,50 @@ impl Engine {
             attempt(&["rm", "--force", id]);
             listed.push(id.to_owned());
         }
+        if networks {
+            attempt(&["network", "prune", "--force"]);
+        }
         attempt(&["system", "audit"]);
         // A supervisor tells its clients last and then still has to end, which on a busy machine takes a moment.
         let deadline = Instant::now() + Duration::from_secs(5);
-        let mut left = Leftovers::find(self.base(), &listed);
+        let find = || self.find_leftovers(&listed, networks);
+        let mut left = self.there(find);
         while !left.is_empty() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
-            left = Leftovers::find(self.base(), &listed);
+            left = self.there(find);
         }
         if !left.is_empty() {
-            left.clear();
+            self.there(|| left.clear());
             wrong.push(format!("left on the machine:\n{left}"));
         }
         (!wrong.is_empty()).then(|| wrong.join("\n"))
+    }
+
+    /// Does something where the engine's commands run.
+    fn there<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        match &self.namespace {
+            Some(namespace) => namespace.enter(act),
+            None => act(),
+        }
+    }
+
+    /// Whether the engine has made networks, or the default one.
+    fn used_networks(&self) -> bool {
+        self.run_root().join("networks").exists()
+    }
+
+    fn find_leftovers(&self, ids: &[String], networks: bool) -> Leftovers {
+        let left = Leftovers::find(self.base(), ids);
+        if !networks {
+            return left;
+        }
+        // In a namespace of its own there is no other engine; elsewhere only names that bear the mark are known.
+        let mark = network_mark(&self.run_root());
+        let alone = self.namespace.is_some();
+        left.find_networks(|name| {
+            let by_us = ["coracle", "crc", "crj"].iter().any(|prefix| name.starts_with(prefix));
+            by_us && (alone || name.contains(&mark))
+        })
     }
 }
 
@@ -150,6 +237,14 @@ impl Drop for Engine {
             }
         }
     }
+}
+
+/// Returns what the names of an engine's bridges and tables hold: the beginning of a hash (FNV-1a) of its run root.
+fn network_mark(run_root: &Path) -> String {
+    let bytes = run_root.as_os_str().as_encoded_bytes();
+    let hash =
+        bytes.iter().fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    format!("{hash:08x}")[..7].to_owned()
 }
 
 /// Finds the program under test: `CORACLE_BIN`, else the newest one that cargo built beside the test.

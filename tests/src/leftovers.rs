@@ -1,8 +1,9 @@
-//! What an engine has left on the machine, found by its directory: mounts, processes, cgroups.
-//! Tests run side by side, so counting before and after would blame the neighbour.
+//! What an engine has left on the machine, found by its directory: mounts, processes, cgroups, and of its networks
+//! interfaces and firewall tables. Tests run side by side, so counting before and after would blame the neighbour.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -13,24 +14,40 @@ pub struct Leftovers {
     mounts: Vec<PathBuf>,
     processes: Vec<(i32, String)>,
     cgroups: Vec<PathBuf>,
+    interfaces: Vec<String>,
+    /// Family and name.
+    tables: Vec<String>,
 }
 
 impl Leftovers {
     /// Looks for what belongs to the engine below `base`, and for cgroups that bear one of the ids.
     pub fn find(base: &Path, ids: &[String]) -> Self {
         let base = base.to_str().expect("a directory of ours");
-        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        // The thread may be in other namespaces than the process.
+        let mountinfo = fs::read_to_string("/proc/thread-self/mountinfo").unwrap_or_default();
         let mounts = mountinfo.lines().filter(|line| mentions(line.as_bytes(), base));
         Self {
             mounts: mounts.filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from).collect(),
             processes: processes(base),
             cgroups: cgroups(ids),
+            ..Self::default()
         }
+    }
+
+    /// Looks also for interfaces and firewall tables of an engine's networks, in the namespace of the thread.
+    pub(crate) fn find_networks(self, is_ours: impl Fn(&str) -> bool) -> Self {
+        let interfaces = interfaces().into_iter().filter(|name| is_ours(name)).collect();
+        let tables = tables().into_iter().filter(|table| table.split(' ').any(&is_ours)).collect();
+        Self { interfaces, tables, ..self }
     }
 
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.mounts.is_empty() && self.processes.is_empty() && self.cgroups.is_empty()
+        self.mounts.is_empty()
+            && self.processes.is_empty()
+            && self.cgroups.is_empty()
+            && self.interfaces.is_empty()
+            && self.tables.is_empty()
     }
 
     /// Ends the processes and removes the mounts and groups, so that one failed test harms no other.
@@ -48,6 +65,12 @@ impl Leftovers {
         for group in &self.cgroups {
             let _ = fs::remove_dir(group);
         }
+        for interface in &self.interfaces {
+            let _ = Command::new("ip").args(["link", "delete", interface]).status();
+        }
+        for table in &self.tables {
+            let _ = Command::new("nft").args(["delete", "table"]).args(table.split(' ')).status();
+        }
     }
 }
 
@@ -55,7 +78,9 @@ impl std::fmt::Display for Leftovers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.mounts.iter().try_for_each(|path| writeln!(f, "mount {}", path.display()))?;
         self.processes.iter().try_for_each(|(pid, why)| writeln!(f, "process {pid}: {why}"))?;
-        self.cgroups.iter().try_for_each(|path| writeln!(f, "cgroup {}", path.display()))
+        self.cgroups.iter().try_for_each(|path| writeln!(f, "cgroup {}", path.display()))?;
+        self.interfaces.iter().try_for_each(|name| writeln!(f, "interface {name}"))?;
+        self.tables.iter().try_for_each(|name| writeln!(f, "firewall table {name}"))
     }
 }
 
@@ -98,7 +123,7 @@ fn why_ours(pid: i32, base: &str) -> Option<String> {
 fn shares_our_mounts(pid: i32) -> bool {
     let mounts = |who: &str| fs::read_link(format!("/proc/{who}/ns/mnt")).ok();
     let theirs = mounts(&pid.to_string());
-    ["self", "1"].into_iter().any(|host| theirs == mounts(host))
+    ["thread-self", "1"].into_iter().any(|host| theirs == mounts(host))
 }
 
 /// Finds groups named after one of the containers, deepest first.
@@ -124,6 +149,19 @@ fn collect_groups(dir: &Path, ids: &[String], depth: usize, found: &mut Vec<Path
             found.push(entry.path());
         }
     }
+}
+
+/// Lists the interfaces of the thread's namespace: two lines of head, then `name: numbers` (proc(5)).
+pub(crate) fn interfaces() -> Vec<String> {
+    let table = fs::read_to_string("/proc/thread-self/net/dev").unwrap_or_default();
+    table.lines().skip(2).filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect()
+}
+
+/// Lists the firewall tables of the thread's namespace as `family name`.
+fn tables() -> Vec<String> {
+    let listed = Command::new("nft").args(["list", "tables"]).output().expect("nft is installed");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    listed.lines().filter_map(|line| Some(line.strip_prefix("table ")?.to_owned())).collect()
 }
 
 /// Whether the bytes hold the base directory as a whole path component.

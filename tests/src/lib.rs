@@ -12,16 +12,25 @@
 
 mod bundle;
 mod command;
+pub mod dns;
+mod echo;
 mod engine;
+pub mod lan;
 mod leftovers;
+mod namespace;
 mod output;
 mod rootfs;
+mod services;
 mod terminal;
 
 pub use bundle::Bundles;
 pub use command::{Invocation, Running};
+pub use dns::Upstream;
+pub use echo::{Echo, Transport};
 pub use engine::Engine;
+pub use lan::{Lan, at};
 pub use leftovers::Leftovers;
+pub use namespace::Namespace;
 pub use output::Output;
 pub use rootfs::{busybox, import, import_sparse, import_with};
 pub use terminal::Terminal;

@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::Output;
-use crate::command::Process;
+use crate::command::{Process, spawn_within};
+use crate::{Namespace, Output};
 
 /// A command that runs on a terminal.
 #[derive(Debug)]
@@ -30,17 +30,18 @@ pub struct Terminal {
 impl Terminal {
     #[track_caller]
     pub(crate) fn start(
+        namespace: Option<&Namespace>,
         mut command: Command,
         text: String,
-        rows: u16,
-        columns: u16,
+        (rows, columns): (u16, u16),
         timeout: Duration,
     ) -> Self {
         let (master, slave) = open_pair();
         tcsetwinsize(&master, size(rows, columns)).unwrap();
         command.stdin(Stdio::from(slave.try_clone().unwrap()));
         command.stdout(Stdio::from(slave.try_clone().unwrap())).stderr(Stdio::from(slave));
-        let child = command.spawn().unwrap_or_else(|error| panic!("cannot run {text}: {error}"));
+        let child = spawn_within(namespace, &mut command);
+        let child = child.unwrap_or_else(|error| panic!("cannot run {text}: {error}"));
         // Holds our ends of the slave; while they are open the master does not hang up.
         drop(command);
         let seen = Arc::new(Mutex::new(Vec::new()));

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::Signal;
-use tests::{Invocation, Leftovers};
+use tests::lan::{HOST, HOST6, NEIGHBOUR, ROUTER, WORLD, WORLD6};
+use tests::{Echo, Invocation, Lan, Leftovers, Transport, at, dns};
 
 fn shell(script: &str) -> Invocation {
     Invocation::new("/bin/sh", &["-c", script])
@@ -96,4 +97,38 @@ fn mounts_and_processes_that_are_left_are_found_and_cleared() {
     holder.wait().fails_with(137);
     assert!(unmount(&at, UnmountFlags::empty()).is_err(), "it was unmounted");
     assert!(Leftovers::find(base.path(), &[]).is_empty());
+}
+
+#[test]
+fn a_lan_has_a_host_a_neighbour_a_router_and_a_world() {
+    let lan = Lan::new();
+    let names = lan.names(&[("there.test", WORLD), ("there.test", WORLD6)]);
+    let (world, host) = (Echo::everywhere(&lan.world, 80), Echo::everywhere(&lan.host, 80));
+    for transport in Transport::BOTH {
+        assert_eq!(lan.host.ask(transport, at(WORLD, 80)).to_string(), HOST);
+        assert_eq!(lan.host.ask(transport, at(WORLD6, 80)).to_string(), HOST6);
+        assert_eq!(lan.neighbour.ask(transport, at(HOST, 80)).to_string(), NEIGHBOUR);
+        lan.neighbour.cannot_ask(transport, at(HOST, 81));
+    }
+    let server = at(ROUTER, 53);
+    assert_eq!(lan.host.lookup_at(server, "there.test", dns::A).records, [WORLD]);
+    assert_eq!(lan.host.lookup_at(server, "there.test", dns::AAAA).records, [WORLD6]);
+    assert_eq!(lan.host.lookup_at(server, "elsewhere.test", dns::A).code, dns::NO_SUCH_NAME);
+    assert_eq!(names.asked(), ["there.test", "there.test", "elsewhere.test"]);
+    drop((world, host));
+    lan.neighbour.cannot_ask(Transport::Tcp, at(HOST, 80));
+}
+
+#[test]
+fn commands_within_a_namespace_see_its_interfaces_and_names_and_the_files_of_the_host() {
+    let lan = Lan::new();
+    let here = std::env::current_dir().expect("a directory");
+    let script = "pwd; grep -c . /proc/net/dev; cat /etc/resolv.conf; test -d /sys/fs/cgroup && echo groups";
+    let expected = format!("{}\n4\nnameserver {ROUTER}\ngroups", here.display());
+    shell(script).within(&lan.host).run().ok().prints(&expected);
+    let mut terminal = shell("grep -c . /proc/net/dev; exit 3").within(&lan.host).terminal(24, 80);
+    terminal.expect("4");
+    terminal.type_text("");
+    terminal.wait().fails_with(3);
+    assert_eq!(lan.world.interfaces(), ["lo", "eth0"]);
 }
