@@ -8,6 +8,7 @@ mod isolation;
 mod lifecycle;
 mod limits;
 mod lost;
+mod programs;
 mod run;
 mod runtime;
 mod security;
