@@ -1,12 +1,16 @@
-//! Measurements beside the bare kernel and the peers: `cargo xtask bench start`. Numbers come from here
+//! Measurements beside the bare kernel and the peers: `cargo xtask bench start`, `bench network`. Numbers come from here
 //! and never from a timed test.
 
 mod contest;
 mod floor;
 mod memory;
+mod network;
+mod race;
 mod report;
 mod sample;
 mod start;
+mod traffic;
+mod turns;
 
 use anyhow::Result;
 
@@ -21,7 +25,7 @@ pub struct Options {
     /// Rounds of each contest.
     #[arg(long, value_name = "N")]
     iterations: Option<usize>,
-    /// One part alone: start, exec, alive, parallel or program.
+    /// One part alone; an unknown name lists them.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Leave out docker, runc and crun.
@@ -38,6 +42,11 @@ impl Options {
     fn many(&self) -> usize {
         if self.quick { 50 } else { 1000 }
     }
+}
+
+/// Measures what networks cost and what they carry, and returns tables in Markdown.
+pub fn network(options: &Options) -> Result<String> {
+    network::run(options)
 }
 
 /// Measures what a container costs to start and to keep, and returns tables in Markdown.

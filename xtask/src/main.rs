@@ -30,12 +30,18 @@ enum Task {
 enum Bench {
     /// What a container costs to start and to keep.
     Start(bench::Options),
+    /// What networks cost, and what they carry.
+    Network(bench::Options),
 }
 
 fn main() -> Result<()> {
     match Task::parse() {
         Task::Images { names } => make_images(&names),
         Task::Tidy => check_tidy(),
+        Task::Bench(Bench::Network(options)) => {
+            print!("{}", bench::network(&options)?);
+            Ok(())
+        }
         Task::Bench(Bench::Start(options)) => {
             print!("{}", bench::start(&options)?);
             Ok(())

@@ -118,7 +118,17 @@ pub(super) struct Docker {
 }
 
 impl Docker {
+    /// A daemon that makes no network.
     pub(super) fn prepare(base: &Path) -> Result<Self> {
+        Self::with(base, &["--bridge=none", "--iptables=false", "--ip6tables=false"])
+    }
+
+    /// A daemon as it comes, with a bridge.
+    pub(super) fn prepare_networked(base: &Path) -> Result<Self> {
+        Self::with(base, &["--bip=10.254.254.1/24"])
+    }
+
+    fn with(base: &Path, network: &[&str]) -> Result<Self> {
         let base = base.join("docker");
         let exec_root = base.join("exec");
         fs::create_dir_all(&base)?;
@@ -132,7 +142,8 @@ impl Docker {
             .arg("--pidfile")
             .arg(base.join("pid"))
             .args(["--cgroup-parent", DOCKER_GROUP])
-            .args(["--host", &socket, "--bridge=none", "--iptables=false", "--ip6tables=false"])
+            .args(["--host", &socket])
+            .args(network)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -263,11 +274,15 @@ pub(super) fn extract_busybox(dir: &Path) -> Result<()> {
 
 /// Installs the peers from Debian if one of them is not there.
 pub(super) fn install_peers() -> Result<()> {
+    install(&[("docker", "docker.io"), ("dockerd", "docker.io"), ("runc", "runc"), ("crun", "crun")])
+}
+
+/// Installs from Debian what is not there, as (program, package).
+pub(super) fn install(peers: &[(&str, &str)]) -> Result<()> {
     let found = |program: &str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path).any(|dir| dir.join(program).exists())
     };
-    let peers = [("docker", "docker.io"), ("dockerd", "docker.io"), ("runc", "runc"), ("crun", "crun")];
     let missing: Vec<_> =
         peers.iter().filter(|(program, _)| !found(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
@@ -281,7 +296,7 @@ pub(super) fn install_peers() -> Result<()> {
     install.env("DEBIAN_FRONTEND", "noninteractive");
     install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
     if let Err(error) = answer(install) {
-        bail!("cannot install the peers; run with --no-peers: {error:#}");
+        bail!("cannot install {}: {error:#}", missing.join(", "));
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! `bench start`: what a container costs in time and memory, from one to a thousand of them.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Options;
 use super::contest::{
@@ -13,14 +13,13 @@ use super::contest::{
 };
 use super::floor::Client;
 use super::memory::{kernel_bytes, private_bytes};
+use super::race::Race;
 use super::report::Report;
 use super::sample::Sample;
+use super::turns::{Once, take_turns};
 
 /// The parts of the bench, in their order; `--only` picks one.
 const PARTS: &[&str] = &["start", "exec", "alive", "parallel", "program"];
-
-/// Starts of one contestant in a row.
-const BLOCK: usize = 5;
 
 /// Measures and returns the tables as Markdown.
 pub(super) fn run(options: &Options) -> Result<String> {
@@ -64,9 +63,6 @@ pub(super) fn run(options: &Options) -> Result<String> {
     Ok(report.finish())
 }
 
-/// Times one start.
-type Once<'a> = Box<dyn FnMut() -> Result<Duration> + 'a>;
-
 /// One start of `true`, a few of each contestant in turn, so that a busy minute hits all of them.
 fn starts(
     options: &Options,
@@ -90,25 +86,7 @@ fn starts(
         contestants.push(("`runc run`, bundle ready", Box::new(move || runc.start())));
         contestants.push(("`docker run --rm`", Box::new(|| docker.start())));
     }
-    let mut durations = vec![Vec::new(); contestants.len()];
-    for round in 0..=options.iterations().div_ceil(BLOCK) {
-        for ((name, once), durations) in contestants.iter_mut().zip(&mut durations) {
-            // What the one before left to the kernel (docker takes long to tidy up) must not be
-            // charged to the next: it rests, makes one start for nothing, and then is measured.
-            thread::sleep(Duration::from_millis(50));
-            once().with_context(|| (*name).to_owned())?;
-            for _ in 0..BLOCK {
-                let took = once().with_context(|| (*name).to_owned())?;
-                // While the first round runs, dockerd is still busy with having started.
-                if round > 0 {
-                    durations.push(took);
-                }
-            }
-        }
-    }
-    let rows = contestants.iter().zip(durations);
-    let rows =
-        rows.filter_map(|((name, _), taken)| Some(((*name).to_owned(), Sample::new(taken)?))).collect();
+    let rows = take_turns(options.iterations(), &mut contestants)?;
     report.contest("`true` in a new container, no network", rows);
     Ok(())
 }
@@ -183,7 +161,7 @@ fn parallel(
             }
             Ok::<_, anyhow::Error>(taken)
         });
-        let race = Race::run(coracle, callers, starts);
+        let race = Race::run(callers, starts, || coracle.start());
         done.store(true, Ordering::Relaxed);
         (race, watcher.join().expect("the watcher does not panic"))
     });
@@ -193,53 +171,10 @@ fn parallel(
     }
     if let Some(docker) = docker {
         let (callers, starts) = (8, 32);
-        Race::run(docker, callers, starts)
+        Race::run(callers, starts, || docker.start())
             .report(&format!("`docker`: {starts} starts by {callers} callers"), report);
     }
     Ok(())
-}
-
-/// How a number of starts by parallel callers went.
-struct Race {
-    took: Duration,
-    starts: usize,
-    failed: usize,
-    first_failure: Option<String>,
-}
-
-impl Race {
-    fn run(engine: &dyn Engine, callers: usize, starts: usize) -> Self {
-        let next = AtomicUsize::new(0);
-        let begin = Instant::now();
-        let failures: Vec<String> = thread::scope(|scope| {
-            let call = || {
-                let mut failures = Vec::new();
-                while next.fetch_add(1, Ordering::Relaxed) < starts {
-                    failures.extend(engine.start().err().map(|error| format!("{error:#}")));
-                }
-                failures
-            };
-            let callers: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
-            callers.into_iter().flat_map(|caller| caller.join().expect("a caller does not panic")).collect()
-        });
-        Self {
-            took: begin.elapsed(),
-            starts,
-            failed: failures.len(),
-            first_failure: failures.into_iter().next(),
-        }
-    }
-
-    fn report(&self, what: &str, report: &mut Report) {
-        let rate = self.starts as f64 / self.took.as_secs_f64();
-        report.fact(
-            what,
-            format!("{:.1} s, {rate:.0} a second, {} failed", self.took.as_secs_f64(), self.failed),
-        );
-        if let Some(failure) = &self.first_failure {
-            complain(&format!("the first that failed: {failure}"));
-        }
-    }
 }
 
 /// The program itself.

@@ -1,0 +1,53 @@
+//! Many callers at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::contest::complain;
+use super::report::Report;
+
+/// How a number of starts by parallel callers went.
+pub(super) struct Race {
+    took: Duration,
+    starts: usize,
+    failed: usize,
+    first_failure: Option<String>,
+}
+
+impl Race {
+    pub(super) fn run(callers: usize, starts: usize, start: impl Fn() -> Result<Duration> + Sync) -> Self {
+        let next = AtomicUsize::new(0);
+        let begin = Instant::now();
+        let failures: Vec<String> = thread::scope(|scope| {
+            let call = || {
+                let mut failures = Vec::new();
+                while next.fetch_add(1, Ordering::Relaxed) < starts {
+                    failures.extend(start().err().map(|error| format!("{error:#}")));
+                }
+                failures
+            };
+            let callers: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
+            callers.into_iter().flat_map(|caller| caller.join().expect("a caller does not panic")).collect()
+        });
+        Self {
+            took: begin.elapsed(),
+            starts,
+            failed: failures.len(),
+            first_failure: failures.into_iter().next(),
+        }
+    }
+
+    pub(super) fn report(&self, what: &str, report: &mut Report) {
+        let rate = self.starts as f64 / self.took.as_secs_f64();
+        report.fact(
+            what,
+            format!("{:.1} s, {rate:.0} a second, {} failed", self.took.as_secs_f64(), self.failed),
+        );
+        if let Some(failure) = &self.first_failure {
+            complain(&format!("the first that failed: {failure}"));
+        }
+    }
+}
