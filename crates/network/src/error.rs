@@ -29,3 +29,15 @@ pub enum Error {
     #[error(transparent)]
     System(#[from] sys::Error),
 }
+
+impl Error {
+    /// Returns the class of the failure.
+    pub fn class(&self) -> oci::class::Class {
+        oci::class::Class::Internal
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        None
+    }
+}

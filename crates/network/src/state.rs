@@ -212,6 +212,14 @@ impl State {
         }
     }
 
+    /// Takes back what a container holds of networks that it was never marked to be on, for `system audit --repair`.
+    pub fn release_strays(&self, container_id: &str) -> Result<()> {
+        for network_id in self.networks()? {
+            self.release(&network_id, container_id)?;
+        }
+        Ok(())
+    }
+
     fn release_claims(&self, directory: &Path, owner: &str) -> Result<()> {
         let Ok(directory) = Dir::open(directory) else { return Ok(()) };
         for claim in store::claims(&directory)? {

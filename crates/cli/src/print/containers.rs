@@ -73,7 +73,7 @@ fn columns(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> String {
             image(&row.image, view.truncate),
             command(&row.command, view.truncate),
             clock.ago(row.created),
-            status(row.state, clock),
+            status(row, clock),
             row.ports.clone(),
             row.names.join(","),
         ];
@@ -93,7 +93,7 @@ fn object(row: &ContainerRow, view: &PsView, clock: &Clock) -> Value {
         "CreatedAt": clock.date(row.created),
         "RunningFor": clock.ago(row.created),
         "State": row.state.word(),
-        "Status": status(row.state, clock),
+        "Status": status(row, clock),
         "Ports": row.ports,
         "Names": row.names.join(","),
         "Labels": labels(&row.labels),
@@ -149,7 +149,12 @@ fn quote(text: &str) -> String {
     quoted + "\""
 }
 
-fn status(state: ContainerState, clock: &Clock) -> String {
+fn status(row: &ContainerRow, clock: &Clock) -> String {
+    let note = row.degraded.as_ref().map(|fault| format!(" (network degraded: {fault})"));
+    state(row.state, clock) + &note.unwrap_or_default()
+}
+
+fn state(state: ContainerState, clock: &Clock) -> String {
     match state {
         ContainerState::Created => "Created".to_owned(),
         ContainerState::Running { since } => format!("Up {}", human::duration(clock.now - since)),
@@ -198,6 +203,7 @@ mod tests {
             networks: vec!["none".to_owned()],
             ports: String::new(),
             size: Some(ContainerSize { writable: 1_234, total: 4_260_000 }),
+            degraded: None,
         }
     }
 

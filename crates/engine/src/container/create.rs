@@ -16,7 +16,7 @@ use super::remove::Volumes;
 use crate::error::{Doing, Error, Result};
 use crate::image::ImageForRun;
 use crate::paths::Engine;
-use crate::request::{ContainerRequest, Entrypoint, Security};
+use crate::request::{ContainerRequest, Entrypoint, NetworkMode, Security};
 
 /// A new container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +38,14 @@ pub(crate) fn create_from(
     request: &ContainerRequest,
     image: &ImageForRun,
 ) -> Result<ContainerRecord> {
+    crate::network::check_names(engine, &request.namespaces.network)?;
     super::spec::check_sources(&request.mounts)?;
     super::spec::check_processors(&request.resources.cpu)?;
     check_labels(&request.security)?;
     let mut record = record_of(request, image)?;
+    if let (NetworkMode::Container(word), None) = (&request.namespaces.network, &request.hostname) {
+        record.hostname = super::find::find(engine, word)?.record.hostname;
+    }
     let durability = durability(request);
     let names = engine.open_names()?;
     record.name = claim_name(engine, &names, request.name.as_deref(), &record.id, durability)?;

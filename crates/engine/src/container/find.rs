@@ -193,3 +193,19 @@ pub(crate) fn all(engine: &Engine) -> Result<Vec<Container>> {
     }
     Ok(containers)
 }
+
+/// Whether a container runs, starts or is being cleared away: then what is claimed for it is its own.
+pub(crate) fn is_held(engine: &Engine, id: &str) -> Result<bool> {
+    let held = match Dir::open(engine.run_dir(id)) {
+        Ok(directory) => store::Lock::is_held(&directory, supervisor::LOCK)?,
+        Err(error) if error.is_not_found() => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(held || Container::load(engine, id)?.is_some_and(|container| container.is_running()))
+}
+
+/// Returns the name of the container with this id.
+pub(crate) fn name_of(engine: &Engine, id: &str) -> Option<String> {
+    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    Some(Container::load(engine, id).ok().filter(|_| is_id)??.record.name)
+}

@@ -11,7 +11,8 @@ use super::spec;
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::{
-    Capability, DeviceRule, Entrypoint, LogDriver, NetworkMode, Seccomp, Security, Timeout, Unmask, UserMode,
+    Capability, DEFAULT_NETWORK, DeviceRule, Entrypoint, LogDriver, NetworkMode, PublishRequest, Seccomp,
+    Security, Timeout, Unmask, UserMode,
 };
 
 /// Returns the document of a container; with `size`, what it takes on disk too.
@@ -29,6 +30,10 @@ fn document(engine: &Engine, container: &Container) -> Value {
     let record = &container.record;
     let request = &record.request;
     let (entrypoint, command) = program(engine, record);
+    let exposed: Vec<String> = crate::network::exposed(record)
+        .into_iter()
+        .map(|(port, protocol)| format!("{port}/{protocol}"))
+        .collect();
     let set = |names: &[String]| names.iter().map(|name| (name.clone(), json!({}))).collect::<Map<_, _>>();
     json!({
         "Id": record.id,
@@ -59,7 +64,7 @@ fn document(engine: &Engine, container: &Container) -> Value {
             "Env": record.env,
             "Cmd": command,
             "Entrypoint": entrypoint,
-            "ExposedPorts": set(&record.exposed_ports),
+            "ExposedPorts": set(&exposed),
             "Volumes": set(&record.volumes),
             "OnBuild": Value::Null,
             "StdinOnce": request.interactive && request.attach.stdin,
@@ -72,10 +77,7 @@ fn document(engine: &Engine, container: &Container) -> Value {
             "Labels": record.labels,
             "StopSignal": request.stop_signal.map(|signal| signal.to_string()).or_else(|| record.stop_signal.clone()).unwrap_or_default(),
         },
-        "NetworkSettings": {
-            "Bridge": "", "SandboxKey": "", "Ports": {}, "IPAddress": "", "IPPrefixLen": 0, "Gateway": "",
-            "GlobalIPv6Address": "", "MacAddress": "", "Networks": {},
-        },
+        "NetworkSettings": network_settings(engine, container),
         "Isolation": isolation(container),
     })
 }
@@ -99,11 +101,46 @@ fn program(engine: &Engine, record: &ContainerRecord) -> (Option<Vec<String>>, O
 /// A network mode as it is typed.
 pub(crate) fn network_mode(mode: &NetworkMode) -> String {
     match mode {
-        NetworkMode::Default | NetworkMode::None => "none".to_owned(),
+        NetworkMode::Default => DEFAULT_NETWORK.to_owned(),
+        NetworkMode::None => "none".to_owned(),
         NetworkMode::Host => "host".to_owned(),
         NetworkMode::Container(name) => format!("container:{name}"),
         NetworkMode::Networks(list) => list.first().map_or_else(String::new, |first| first.network.clone()),
     }
+}
+
+/// Where it is on its networks, as far as that can be read.
+fn network_settings(engine: &Engine, container: &Container) -> Value {
+    let pid = container.status.as_ref().filter(|_| container.is_running()).map(|status| status.pid);
+    crate::network::settings(engine, &container.record, pid).unwrap_or_default()
+}
+
+/// What was asked to be published, by port of the container.
+fn port_bindings(publish: &[PublishRequest]) -> Value {
+    let mut bindings: Map<String, Value> = Map::new();
+    for asked in publish {
+        for (offset, port) in (asked.container.first..=asked.container.last).enumerate() {
+            let host = match asked.host {
+                None => String::new(),
+                Some(host) if host.last - host.first == asked.container.last - asked.container.first => {
+                    (usize::from(host.first) + offset).to_string()
+                }
+                Some(host) => format!("{}-{}", host.first, host.last),
+            };
+            let ip = asked.host_ip.map(|ip| ip.to_string()).unwrap_or_default();
+            let list = bindings.entry(format!("{port}/{}", asked.protocol)).or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(json!({ "HostIp": ip, "HostPort": host }));
+            }
+        }
+    }
+    Value::Object(bindings)
+}
+
+/// A line for /etc/hosts as it is typed.
+fn extra_host((name, address): &(String, Option<std::net::IpAddr>)) -> String {
+    let address = address.map_or_else(|| "host-gateway".to_owned(), |address| address.to_string());
+    format!("{name}:{address}")
 }
 
 fn state(container: &Container) -> Value {
@@ -150,7 +187,12 @@ fn host_config(container: &Container) -> Value {
         "Tmpfs": mounts::tmpfs(request),
         "LogConfig": { "Type": if request.log == LogDriver::Off { "none" } else { "local" }, "Config": {} },
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
-        "PortBindings": {},
+        "PortBindings": port_bindings(&request.publish),
+        "PublishAllPorts": request.publish_all,
+        "Dns": request.dns.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "DnsOptions": request.dns_options,
+        "DnsSearch": request.dns_search,
+        "ExtraHosts": request.hosts.iter().map(extra_host).collect::<Vec<_>>(),
         "NetworkMode": network_mode(&request.namespaces.network),
         "UsernsMode": match &request.namespaces.user {
             UserMode::Default => String::new(),

@@ -3,13 +3,18 @@
 use std::path::Path;
 
 use image::Snapshots;
+use network::State;
 
 use super::find::{Container, Life, all, find};
 use super::placement::Placed;
+use super::record::ContainerRecord;
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::view::{ContainerRow, ContainerSize, ContainerState};
-use crate::request::{PsRequest, StateFilter};
+use crate::request::{ExposedPorts, NetworkMode, PsRequest, StateFilter};
+
+/// Where the warden writes what it cannot mend, below the run root.
+const NETWORK_FAULT: &str = "networks.fault";
 
 /// Lists containers, the newest first.
 pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
@@ -29,15 +34,19 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
     }
     let shows_stopped =
         request.all || request.last.is_some() || !request.states.is_empty() || !request.exited.is_empty();
+    let fault = network_fault(engine);
     let mut rows = Vec::new();
     for container in containers {
         let created = container.record.created;
         let wanted = (shows_stopped || container.is_running())
             && before.is_none_or(|before| created < before)
             && since.is_none_or(|since| created > since)
-            && matches_filters(&container, request, &ancestors);
+            && matches_filters(&container, request, &ancestors)
+            && matches_networks(engine, &container, request)?;
         if wanted {
-            rows.push(row(container));
+            let mut row = row(engine, container)?;
+            row.degraded = fault.clone().filter(|_| row.is_on_a_bridge());
+            rows.push(row);
         }
     }
     if let Some(last) = request.last {
@@ -84,6 +93,32 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
                 && request.exited.contains(&container.exit_code().into())))
 }
 
+/// Whether a container is on one of the networks, and publishes and serves one of the ports, that are asked for.
+fn matches_networks(engine: &Engine, container: &Container, request: &PsRequest) -> Result<bool> {
+    let record = &container.record;
+    let on = |wanted: &String| crate::network::is_on(engine, record, wanted);
+    if !request.networks.is_empty() && !request.networks.iter().any(on) {
+        return Ok(false);
+    }
+    let among = |asked: &[ExposedPorts], ports: &[(u16, network::Protocol)]| {
+        asked.is_empty()
+            || asked.iter().any(|asked| {
+                ports.iter().any(|(port, protocol)| {
+                    (asked.ports.first..=asked.ports.last).contains(port) && asked.protocol == *protocol
+                })
+            })
+    };
+    if !among(&request.expose, &crate::network::exposed(record)) {
+        return Ok(false);
+    }
+    if request.publish.is_empty() {
+        return Ok(true);
+    }
+    let published = State::new(engine.run_root()).ports_of(&record.id)?;
+    let published: Vec<_> = published.iter().map(|rule| (rule.container.port(), rule.protocol)).collect();
+    Ok(container.is_running() && among(&request.publish, &published))
+}
+
 /// What `ps` shows of a mount: the name of a volume, the path of a bind, the name of an image.
 fn source_of(mount: &Placed) -> Option<String> {
     match mount {
@@ -112,7 +147,7 @@ fn is_in(container: &Container, state: StateFilter) -> bool {
 
 const SECOND: i64 = 1_000_000_000;
 
-fn row(container: Container) -> ContainerRow {
+fn row(engine: &Engine, container: Container) -> Result<ContainerRow> {
     let state = match (container.state(), &container.status) {
         (Life::Running, Some(status)) => ContainerState::Running { since: status.started / SECOND },
         (Life::Exited, Some(status)) => {
@@ -122,12 +157,14 @@ fn row(container: Container) -> ContainerRow {
         (Life::Lost, Some(status)) => ContainerState::Exited { code: 255, at: status.started / SECOND },
         _ => ContainerState::Created,
     };
+    let alive = container.is_running();
     let record = container.record;
     let placed = record.placed();
     let local_volumes = placed.iter().filter(|mount| matches!(mount, Placed::Volume(_))).count();
     let mounts = placed.iter().filter_map(source_of).collect();
-    let network = super::inspect::network_mode(&record.request.namespaces.network);
-    ContainerRow {
+    let networks = networks(&record.request.namespaces.network);
+    let ports = if alive { ports(engine, &record)? } else { String::new() };
+    Ok(ContainerRow {
         names: vec![record.name],
         image: record.request.image.clone(),
         command: record.args,
@@ -136,9 +173,36 @@ fn row(container: Container) -> ContainerRow {
         labels: record.labels,
         local_volumes,
         mounts,
-        networks: vec![network],
-        ports: String::new(),
+        networks,
+        ports,
         size: None,
+        degraded: None,
         id: record.id,
+    })
+}
+
+/// What the warden could not mend of the networks.
+fn network_fault(engine: &Engine) -> Option<String> {
+    let text = sys::fs::read_to_string(engine.run_root().join(NETWORK_FAULT)).ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
+/// Names of the networks that were asked for.
+fn networks(mode: &NetworkMode) -> Vec<String> {
+    match mode {
+        NetworkMode::Networks(list) => list.iter().map(|asked| asked.network.clone()).collect(),
+        other => vec![super::inspect::network_mode(other)],
     }
+}
+
+/// What is published and what is only served; with the host's network there is nothing to publish.
+fn ports(engine: &Engine, record: &ContainerRecord) -> Result<String> {
+    if !record.request.namespaces.network.is_private() {
+        return Ok(String::new());
+    }
+    let published = match record.request.publish.is_empty() && !record.request.publish_all {
+        true => Vec::new(),
+        false => State::new(engine.run_root()).ports_of(&record.id)?,
+    };
+    Ok(crate::network::told(&published, &crate::network::exposed(record)))
 }

@@ -1,9 +1,11 @@
 //! Containers: one verb a file.
 
+mod amend;
 mod attach;
 mod create;
 mod exec;
 mod feed;
+mod files;
 mod find;
 mod follow;
 mod id;
@@ -39,8 +41,11 @@ pub use stop::stop;
 pub use supervisor::Stream;
 pub use wait::wait;
 
+pub(crate) use amend::{RunningContainer, amend};
 pub(crate) use exec::pty_of;
-pub(crate) use find::all as all_containers;
+pub(crate) use files::{has_reachable_resolver, write_hosts};
+pub(crate) use find::{all as all_containers, is_held, name_of};
+pub(crate) use id::random_id;
 pub(crate) use idrange::lease_owner;
 pub(crate) use placement::Placed;
 pub(crate) use remove::remove_tree;

@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 
+use network::{Fabric, State};
 use supervisor::Removal;
 use sys::Dir;
 
@@ -80,6 +81,17 @@ pub(crate) fn clear_lost_run(engine: &Engine, container: &Container) {
     }
     // What stays is found by the audit.
     let _ = super::idrange::release(engine, &container.record.id);
+    leave_networks(engine, &container.record.id);
+}
+
+/// Gives back addresses, names and ports.
+fn leave_networks(engine: &Engine, id: &str) {
+    let state = State::new(engine.run_root());
+    let (Ok(endpoints), Ok(ports)) = (state.endpoints_of(id), state.ports_of(id)) else { return };
+    if !endpoints.is_empty() || !ports.is_empty() {
+        let _ = Fabric::new(engine.run_root()).disconnect(&endpoints, &ports);
+    }
+    let _ = state.release_all(id);
 }
 
 fn kill_and_wait(container: &Container) -> Result<()> {

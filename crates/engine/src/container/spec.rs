@@ -33,6 +33,8 @@ pub(crate) struct Situation {
     pub(crate) ids: Option<IdRange>,
     /// Containers whose namespaces are joined.
     joined: Vec<(NamespaceKind, PathBuf)>,
+    /// The container whose network is joined, by its id.
+    network_of: Option<String>,
     user_namespace: UserNamespace,
 }
 
@@ -61,6 +63,7 @@ impl Situation {
         let accounts = Accounts::read(roots.iter());
         let identity = accounts.identity(&record.user, &record.request.groups)?;
         let mut joined = Vec::new();
+        let mut network_of = None;
         let namespaces = &record.request.namespaces;
         let mut shared_user = None;
         let wanted = [
@@ -72,6 +75,9 @@ impl Situation {
         for (kind, file, word) in wanted {
             let Some(word) = word else { continue };
             let other = running_container(engine, word, &format!("{file} namespace"))?;
+            if kind == NamespaceKind::Network {
+                network_of = Some(other.record.id.clone());
+            }
             let pid = other.running()?.pid;
             joined.push((kind, PathBuf::from(format!("/proc/{pid}/ns/{file}"))));
             if other_has_user_namespace(&other) {
@@ -95,7 +101,7 @@ impl Situation {
         {
             joined.push((NamespaceKind::User, PathBuf::from(format!("/proc/{pid}/ns/user"))));
         }
-        Ok(Self { identity, ids: None, joined, user_namespace })
+        Ok(Self { identity, ids: None, joined, network_of, user_namespace })
     }
 
     /// Whether ids must be leased.
@@ -187,7 +193,7 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
         annotations: request.annotations.clone(),
         hostname: (request.namespaces.uts == UtsMode::Private).then(|| record.hostname.clone()),
         domainname: request.domainname.clone(),
-        mounts: mounts::mounts(engine, record, situation.has_user_namespace())?,
+        mounts: mounts::mounts(engine, record, situation)?,
         process: Some(process(record, &situation.identity, ceiling(situation.has_user_namespace())?)),
         root: Some(Root { path: PathBuf::from("rootfs"), readonly: request.read_only }),
         linux: Some(linux),
@@ -291,7 +297,7 @@ fn namespaces(record: &ContainerRecord, situation: &Situation) -> Vec<Namespace>
     let own = [
         (NamespaceKind::Mount, true),
         (NamespaceKind::Pid, modes.pid == PidMode::Private),
-        (NamespaceKind::Network, matches!(modes.network, NetworkMode::None | NetworkMode::Default)),
+        (NamespaceKind::Network, modes.network.is_private()),
         (NamespaceKind::Ipc, matches!(modes.ipc, IpcMode::Private | IpcMode::Shareable | IpcMode::None)),
         (NamespaceKind::Uts, modes.uts == UtsMode::Private),
         (NamespaceKind::User, situation.own_user_namespace()),
@@ -308,7 +314,7 @@ fn namespaces(record: &ContainerRecord, situation: &Situation) -> Vec<Namespace>
 /// Docker's two network settings that let programs go without capabilities, then those asked for.
 fn sysctls(record: &ContainerRecord, map: &[IdMapping]) -> std::collections::BTreeMap<String, String> {
     let mut sysctls = std::collections::BTreeMap::new();
-    if matches!(record.request.namespaces.network, NetworkMode::None | NetworkMode::Default) {
+    if record.request.namespaces.network.is_private() {
         // The upper end must lie inside the id map.
         let last = map.first().map_or(i32::MAX as u32, |line| line.size - 1);
         sysctls.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());

@@ -132,6 +132,7 @@ pub(crate) fn launch(
         for lease in &leases {
             let _ = rustix::fs::unlink(lease);
         }
+        let _ = network::State::new(engine.run_root()).release_all(&record.id);
         if let Ok(directory) = Dir::open(&run_dir) {
             let _ = lock.remove(directory, supervisor::LOCK);
         }
@@ -151,6 +152,9 @@ fn try_launch(
     let situation = situation(engine, record)?;
     leases.extend(situation.ids.iter().flat_map(|ids| ids.files.iter().cloned()));
     timing.mark("lease ids");
+    let place = crate::network::take(engine, record)?;
+    timing.mark("addresses and ports");
+    super::files::write(engine, record, place.as_ref())?;
     let spec = spec::build(engine, record, &situation)?;
     timing.mark("specification");
     let seccomp = spec::filter(engine, record, &spec)?;
@@ -165,7 +169,12 @@ fn try_launch(
     timing.mark("plan");
     let mut job = job(engine, record, options, spec, plan, leases.clone());
     job.timing = timing.is_enabled();
-    let client = supervisor::launch(&job, lock, Vec::new())
+    let (network, sockets) = match place.map(|place| place.job(engine, record)) {
+        Some((network, sockets)) => (Some(network), sockets),
+        None => (None, Vec::new()),
+    };
+    job.network = network;
+    let client = supervisor::launch(&job, lock, sockets)
         .doing(|| format!("cannot start container `{}`", record.name))?;
     timing.mark("launch");
     Ok(client)

@@ -1,44 +1,58 @@
 //! Networks: made, listed, looked at, joined, left and removed.
+//!
+//! ```text
+//!   ROOT/networks/
+//!     NAME.json      what a network is; one file, so that it is there or not
+//!     .lock          shared while a container takes its place, alone while subnets are chosen or a network goes
+//! ```
+//!
+//! What the kernel has of them is made when the first container needs it, and made anew after a reboot.
 
-use crate::error::{Error, Result};
-use crate::paths::Engine;
-use crate::request::view::NetworkRow;
-use crate::request::{
-    ConnectRequest, DisconnectRequest, NetworkCreateRequest, NetworksRequest, PruneNetworksRequest,
-    RemoveNetworksRequest,
-};
+mod connect;
+mod create;
+mod disconnect;
+mod inspect;
+mod list;
+mod options;
+mod orphans;
+mod place;
+mod publish;
+mod record;
+mod remove;
+mod settings;
+mod shelf;
+mod subnets;
 
-/// Creates a network and returns its id.
-pub fn create(_: &Engine, request: &NetworkCreateRequest) -> Result<String> {
-    Err(Error::unsupported(request.name.clone()))
+pub use connect::connect;
+pub use create::create;
+pub use disconnect::disconnect;
+pub use inspect::inspect;
+pub use list::list;
+pub use remove::{prune, remove};
+
+pub(crate) use orphans::{NetworkOrphan, orphans};
+pub(crate) use place::{Place, take, told};
+pub(crate) use publish::exposed;
+pub(crate) use settings::settings;
+pub(crate) use shelf::{check_names, is_on};
+
+use oci::class::Class;
+
+use crate::error::Error;
+
+impl From<network::Error> for Error {
+    fn from(error: network::Error) -> Self {
+        let hint = error.hint();
+        let error = crate::error::wrap(error.class(), error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
 }
 
-/// Lists networks by name.
-pub fn list(_: &Engine, _: &NetworksRequest) -> Result<Vec<NetworkRow>> {
-    Ok(Vec::new())
-}
-
-/// Describes a network as Docker's API does.
-pub fn inspect(_: &Engine, word: &str) -> Result<serde_json::Value> {
-    Err(Error::not_found(format!("network {word} not found")))
-}
-
-/// Removes each network; the outcomes are told one by one.
-pub fn remove(_: &Engine, request: &RemoveNetworksRequest) -> Vec<(String, Result<()>)> {
-    request.networks.iter().map(|word| (word.clone(), Ok(()))).collect()
-}
-
-/// Removes the networks that no container is on; returns their names.
-pub fn prune(_: &Engine, _: &PruneNetworksRequest) -> Result<Vec<String>> {
-    Ok(Vec::new())
-}
-
-/// Puts a container on a further network, at once where it runs.
-pub fn connect(_: &Engine, request: &ConnectRequest) -> Result<()> {
-    Err(Error::not_found(format!("No such container: {}", request.container)))
-}
-
-/// Takes a container off a network, at once where it runs.
-pub fn disconnect(_: &Engine, request: &DisconnectRequest) -> Result<()> {
-    Err(Error::not_found(format!("No such container: {}", request.container)))
+/// A network that is not there, in Docker's words.
+fn not_found(word: &str) -> Error {
+    Error::new(Class::NotFound, format!("network {word} not found"))
+        .hint("`coracle network ls` lists all networks")
 }

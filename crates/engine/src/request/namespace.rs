@@ -99,3 +99,10 @@ pub enum NetworkMode {
     /// These networks; the first has the default route.
     Networks(Vec<EndpointRequest>),
 }
+
+impl NetworkMode {
+    /// Whether the container has a network namespace of its own.
+    pub fn is_private(&self) -> bool {
+        !matches!(self, Self::Host | Self::Container(_))
+    }
+}

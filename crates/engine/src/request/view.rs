@@ -26,6 +26,18 @@ pub struct ContainerRow {
     /// As shown, like `0.0.0.0:80->80/tcp`.
     pub ports: String,
     pub size: Option<ContainerSize>,
+    /// What keeps its networks from working, where that is known.
+    pub degraded: Option<String>,
+}
+
+impl ContainerRow {
+    /// Whether it runs on a network that the host's rules can keep from working.
+    pub fn is_on_a_bridge(&self) -> bool {
+        let own = |network: &String| {
+            !matches!(network.as_str(), "host" | "none") && !network.starts_with("container:")
+        };
+        matches!(self.state, ContainerState::Running { .. }) && self.networks.iter().any(own)
+    }
 }
 
 /// One volume of a list.

@@ -13,6 +13,7 @@ use sys::Dir;
 
 use crate::container::{all_containers, lease_owner};
 use crate::error::Result;
+use crate::network::NetworkOrphan;
 use crate::paths::Engine;
 use crate::request::AuditRequest;
 use crate::request::view::AuditRow;
@@ -48,6 +49,7 @@ enum Remedy {
     Lease {
         owner: String,
     },
+    Network(NetworkOrphan),
     Group,
     /// The image store clears it away with all others of its kind.
     Collect,
@@ -91,6 +93,7 @@ impl Orphan {
             Remedy::Lease { owner } => {
                 release(Dir::open(engine.ids()).map_err(Into::into), owner, store::Durability::Volatile)
             }
+            Remedy::Network(orphan) => orphan.free(engine).is_ok(),
             Remedy::Group => {
                 let group = cgroup::Hierarchies::detect().and_then(|hierarchies| {
                     cgroup::Group::open(&hierarchies, &cgroup::CgroupPath::parse(&self.object)?)
@@ -120,6 +123,7 @@ fn look(engine: &Engine) -> Result<Vec<Orphan>> {
     volumes(engine, &mut orphans)?;
     names(engine, &known, &mut orphans)?;
     leases(engine, &known, &mut orphans)?;
+    networks(engine, &mut orphans)?;
     groups(&known, &mut orphans)?;
     mounts(engine, &mut orphans)?;
     if let Some(images) = &images {
@@ -181,6 +185,20 @@ fn leases(engine: &Engine, known: &Known, orphans: &mut Vec<Orphan>) -> Result<(
     for claim in lease_owner(engine)?.into_iter().filter(|claim| !known.running.contains(&claim.owner)) {
         let remedy = Remedy::Lease { owner: claim.owner };
         orphans.push(Orphan::new("id range", claim.name, "its container does not run", remedy));
+    }
+    Ok(())
+}
+
+/// Addresses, names and ports of containers that do not run, and bridges of no network.
+fn networks(engine: &Engine, orphans: &mut Vec<Orphan>) -> Result<()> {
+    for orphan in crate::network::orphans(engine)? {
+        let (kind, object, reason) = match &orphan {
+            NetworkOrphan::Claim { what, owner } => {
+                ("network", what.clone(), format!("container {owner} does not run"))
+            }
+            NetworkOrphan::Bridge { name } => ("bridge", name.clone(), "no network has it".to_owned()),
+        };
+        orphans.push(Orphan::new(kind, object, &reason, Remedy::Network(orphan)));
     }
     Ok(())
 }

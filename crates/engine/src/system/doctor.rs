@@ -23,6 +23,7 @@ pub fn doctor(config: &EngineConfig) -> Vec<DoctorRow> {
         cgroups(),
         seccomp(),
         run_root(&config.run_root),
+        networks(&config.run_root),
     ]
 }
 
@@ -37,8 +38,8 @@ fn lacking(engine: &Engine) -> impl Iterator<Item = DoctorRow> {
 
 /// Adds to a start that failed what the machine lacks, unless the error itself says what to do.
 pub(crate) fn explain(engine: &Engine, error: Error) -> Error {
-    // These two never keep a container from starting.
-    let matters = |row: &DoctorRow| !matches!(row.check.as_str(), LIMITS | RUN_ROOT);
+    // These never keep a container from starting.
+    let matters = |row: &DoctorRow| !matches!(row.check.as_str(), LIMITS | RUN_ROOT | NETWORKS);
     if error.remedy().is_some() || error.code().is_some_and(|code| code != 125) {
         return error;
     }
@@ -53,6 +54,7 @@ pub(crate) fn explain(engine: &Engine, error: Error) -> Error {
 
 const LIMITS: &str = "limits";
 const RUN_ROOT: &str = "run root";
+const NETWORKS: &str = "networks";
 
 fn row(check: &str, verdict: Verdict, found: impl Into<String>, remedy: Option<&str>) -> DoctorRow {
     let remedy = remedy.filter(|_| verdict != Verdict::Fine).map(str::to_owned);
@@ -169,6 +171,24 @@ fn seccomp() -> DoctorRow {
     let (verdict, found) =
         if known { (Verdict::Fine, "available") } else { (Verdict::Lacking, "not in this kernel") };
     row("seccomp", verdict, found, Some("use a kernel with CONFIG_SECCOMP_FILTER"))
+}
+
+/// What is in the way of packets: the first of all faults, with its remedy.
+fn networks(run_root: &Path) -> DoctorRow {
+    let faults = match network::Fabric::new(run_root).faults() {
+        Ok(faults) => faults,
+        Err(error) => {
+            let remedy =
+                "the kernel needs nf_tables, bridges and veth pairs; without them use --network=host or none";
+            return row(NETWORKS, Verdict::Lacking, error.to_string(), Some(remedy));
+        }
+    };
+    let found: Vec<&str> = faults.iter().map(|fault| fault.what.as_str()).collect();
+    let remedies: Vec<&str> = faults.iter().filter_map(|fault| fault.remedy.as_deref()).collect();
+    match faults.is_empty() {
+        true => row(NETWORKS, Verdict::Fine, "as they should be", None),
+        false => row(NETWORKS, Verdict::Lacking, found.join("; "), Some(&remedies.join("; "))),
+    }
 }
 
 fn run_root(path: &Path) -> DoctorRow {

@@ -57,6 +57,21 @@ impl Dir {
         }
     }
 
+    /// Replaces what is in a file that exists, and leaves the file itself: whoever has it open or mounted sees the new
+    /// text. A symlink in its place is not followed.
+    pub fn overwrite(&self, rel: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+        let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.at("write", rel.as_ref(), |parent, name| {
+            let fd = openat(parent, name, flags, Mode::empty())?;
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                let count = rustix::io::retry_on_intr(|| rustix::io::write(&fd, rest))?;
+                rest = &rest[count..];
+            }
+            Ok(())
+        })
+    }
+
     /// Creates a device node, FIFO, socket or empty file; the umask applies.
     pub fn mknod(&self, rel: impl AsRef<Path>, kind: FileType, mode: u32, dev: Dev) -> Result<()> {
         self.at("create node", rel.as_ref(), |parent, name| {

@@ -8,6 +8,7 @@ use store::Durability;
 use sys::Dir;
 
 use super::super::record::ContainerRecord;
+use super::Situation;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
 use crate::request::{BindMount, IdMap, IpcMode, MountRequest, NetworkMode, Recursion};
@@ -18,7 +19,7 @@ pub(super) const INIT_PATH: &str = "/sbin/docker-init";
 const SHM_BYTES: u64 = 64 << 20;
 
 /// Returns all mounts in their order.
-pub(super) fn mounts(engine: &Engine, record: &ContainerRecord, user_namespace: bool) -> Result<Vec<Mount>> {
+pub(super) fn mounts(engine: &Engine, record: &ContainerRecord, situation: &Situation) -> Result<Vec<Mount>> {
     let request = &record.request;
     let privileged = request.security.privileged;
     let access = if privileged { "rw" } else { "ro" };
@@ -31,12 +32,12 @@ pub(super) fn mounts(engine: &Engine, record: &ContainerRecord, user_namespace: 
         system("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", cgroup_access]),
         system("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
     ];
-    if request.namespaces.network == NetworkMode::Host && user_namespace {
+    if request.namespaces.network == NetworkMode::Host && situation.has_user_namespace() {
         // sysfs shows the network namespace, which belongs to the host's user namespace here.
         mounts[3] = bind(Path::new("/sys"), Path::new("/sys"), &["rbind", "nosuid", "noexec", "nodev", "ro"]);
     }
     mounts.extend(shm(request.shm_bytes.unwrap_or(SHM_BYTES), &request.namespaces.ipc));
-    mounts.extend(files(engine, record)?);
+    mounts.extend(files(engine, record, situation.network_of.as_deref())?);
     if request.init {
         let own = rustix::fs::readlink("/proc/self/exe", Vec::new())
             .map_err(|errno| sys::Error::new("cannot find our own executable", errno))?;
@@ -97,55 +98,20 @@ fn shm(bytes: u64, mode: &IpcMode) -> Option<Mount> {
     }
 }
 
-/// Writes and binds /etc/hostname, /etc/hosts and /etc/resolv.conf.
-fn files(engine: &Engine, record: &ContainerRecord) -> Result<Vec<Mount>> {
-    let directory = engine.container_dir(&record.id);
-    let dir = Dir::open(&directory)?;
-    let mut mounts = Vec::new();
-    let mut file = |name: &str, content: &str| -> Result<()> {
-        if !dir.exists(name)? {
-            store::write_atomic(&dir, name, content.as_bytes(), Durability::Volatile)?;
-            dir.chmod(name, 0o644)?;
-        }
+/// Binds /etc/hostname, /etc/hosts and /etc/resolv.conf: the latter two are another container's where its network is.
+fn files(engine: &Engine, record: &ContainerRecord, network_of: Option<&str>) -> Result<Vec<Mount>> {
+    let own = engine.container_dir(&record.id);
+    let directory = Dir::open(&own)?;
+    if !directory.exists("hostname")? {
+        let text = format!("{}\n", record.hostname);
+        store::write_atomic(&directory, "hostname", text.as_bytes(), Durability::Volatile)?;
+    }
+    let shared = network_of.map_or_else(|| own.clone(), |id| engine.container_dir(id));
+    let file = |directory: &Path, name: &str| {
         let destination = Path::new("/etc").join(name);
-        mounts.push(bind(&directory.join(name), &destination, &["x-coracle.idmap=container"]));
-        Ok(())
+        bind(&directory.join(name), &destination, &["x-coracle.idmap=container"])
     };
-    file("hostname", &format!("{}\n", record.hostname))?;
-    file("hosts", &hosts(record))?;
-    file("resolv.conf", &resolv_conf(record))?;
-    Ok(mounts)
-}
-
-fn hosts(record: &ContainerRecord) -> String {
-    let mut text = String::from(
-        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
-    );
-    for (name, address) in &record.request.hosts {
-        if let Some(address) = address {
-            text.push_str(&format!("{address}\t{name}\n"));
-        }
-    }
-    text
-}
-
-/// The host's resolvers where the network is the host's, else only what was asked.
-fn resolv_conf(record: &ContainerRecord) -> String {
-    let request = &record.request;
-    if request.namespaces.network == NetworkMode::Host && request.dns.is_empty() {
-        return sys::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    }
-    let mut text = String::new();
-    for server in &request.dns {
-        text.push_str(&format!("nameserver {server}\n"));
-    }
-    if !request.dns_search.is_empty() {
-        text.push_str(&format!("search {}\n", request.dns_search.join(" ")));
-    }
-    if !request.dns_options.is_empty() {
-        text.push_str(&format!("options {}\n", request.dns_options.join(" ")));
-    }
-    text
+    Ok(vec![file(&own, "hostname"), file(&shared, "hosts"), file(&shared, "resolv.conf")])
 }
 
 /// Fails where a bind source is not there: before a container is made, and again before each start.

@@ -54,6 +54,7 @@ fn build_of(change: impl FnOnce(&mut ContainerRecord), user: &str, joined: Optio
             .map(|pid| (NamespaceKind::Network, PathBuf::from(format!("/proc/{pid}/ns/net"))))
             .into_iter()
             .collect(),
+        network_of: joined.map(|_| "a".repeat(64)),
         user_namespace: if host { UserNamespace::Host } else { UserNamespace::Own },
     };
     let mut built = build(&engine, &record, &situation)?;
