@@ -13,6 +13,7 @@ clean_up() {
     ids=$(coracle ps --all --quiet 2>/dev/null) || ids=
     # shellcheck disable=SC2086 # one word an id
     [ -z "$ids" ] || coracle rm --force $ids >/dev/null || status=1
+    coracle network prune --force >/dev/null || status=1
     coracle system audit >/dev/null || { echo "something was left behind: see coracle system audit"; status=1; }
     rm -rf "$base" || status=1
     # The parents of the containers' cgroups stay for the next start; those in use refuse to go.
@@ -75,7 +76,7 @@ title "What it writes goes with it"
 show rm --force sleeper
 [ ! -e "/proc/$pid" ] || { echo "demo: process $pid is still there"; exit 1; }
 
-title "No network unless it is given one"
+title "No network where none is wanted"
 show run --rm --network none busybox:demo ip address
 show_code 1 run --rm --network none busybox:demo ping -c 1 -W 1 192.0.2.1
 
