@@ -16,7 +16,7 @@ pub fn inspect(engine: &Engine, word: &str) -> Result<Value> {
         let address =
             |ipv4: bool| endpoint.addresses.iter().find(|cidr| cidr.is_ipv4() == ipv4).map(Cidr::to_string);
         let entry = json!({
-            "Name": endpoint.names.first(),
+            "Name": crate::container::name_of(engine, &endpoint.container_id).unwrap_or_default(),
             "EndpointID": super::settings::endpoint_id(&endpoint),
             "MacAddress": endpoint.mac.to_string(),
             "IPv4Address": address(true).unwrap_or_default(),

@@ -173,7 +173,8 @@ pub(super) fn claim(
         container_id: record.id.clone(),
         network_id: network.id.clone(),
         network: network.name.clone(),
-        names: names(record, asked),
+        // Nobody would answer them elsewhere.
+        names: if network.serves_names() { names(record, asked) } else { Vec::new() },
         link: link(record, network),
         interface,
         mac,

@@ -93,7 +93,7 @@ fn of_network(asked: &EndpointRequest, endpoint: Option<&Endpoint>) -> Value {
         "GlobalIPv6Address": ipv6.address,
         "GlobalIPv6PrefixLen": ipv6.prefix,
         "MacAddress": endpoint.map(|endpoint| endpoint.mac.to_string()).unwrap_or_default(),
-        "DNSNames": endpoint.map(|endpoint| endpoint.names.clone()),
+        "DNSNames": endpoint.map(|endpoint| endpoint.names.clone()).filter(|names| !names.is_empty()),
     })
 }
 
