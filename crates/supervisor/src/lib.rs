@@ -12,6 +12,7 @@
 //! that must outlive the supervisor, which it starts again when it dies. See `docs/processes.md`.
 
 mod client;
+mod forwarding;
 mod guardian;
 mod job;
 mod launch;

@@ -12,6 +12,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use sys::Context;
 use sys::process::{self, ExitStatus, Pid};
 
+use crate::forwarding::Forwarding;
 use crate::guardian::{ContainerEnds, Holdings, chain, read_job};
 use crate::job::Job;
 use crate::protocol::{FailureReport, Phase, Reply};
@@ -46,6 +47,8 @@ pub(crate) enum Source {
     Listener,
     /// Somebody asks for a name, or answers.
     Resolver,
+    /// A published port that is passed on has something to do.
+    Forwarding,
     /// A client, by its place.
     Client(usize),
 }
@@ -60,6 +63,7 @@ impl Source {
             Self::Stdin => 4,
             Self::Listener => 5,
             Self::Resolver => 6,
+            Self::Forwarding => 7,
             Self::Client(place) => 16 + place as u64,
         })
     }
@@ -73,6 +77,7 @@ impl Source {
             4 => Self::Stdin,
             5 => Self::Listener,
             6 => Self::Resolver,
+            7 => Self::Forwarding,
             place => Self::Client(place as usize - 16),
         }
     }
@@ -309,6 +314,7 @@ struct Supervisor<'a> {
     input: Input,
     outputs: Outputs<'a>,
     resolver: Option<Resolver>,
+    forwarding: Option<Forwarding<'a>>,
     epoll: OwnedFd,
     /// How the first process ended, once known.
     ended: Option<ExitStatus>,
@@ -328,6 +334,10 @@ impl<'a> Supervisor<'a> {
     ) -> sys::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC).context(|| "cannot make an event queue".into())?;
         let outputs = Outputs::new(assignment.holdings, job.log.take());
+        let forwarding = job
+            .network
+            .as_ref()
+            .and_then(|network| Forwarding::start(&network.ports, &assignment.holdings.ports).ok().flatten());
         let supervisor = Self {
             assignment,
             job,
@@ -338,6 +348,7 @@ impl<'a> Supervisor<'a> {
             input,
             outputs,
             resolver: None,
+            forwarding,
             epoll,
             ended: None,
             guarded: true,
@@ -357,6 +368,9 @@ impl<'a> Supervisor<'a> {
         self.clients.register(&self.epoll)?;
         if let Some(resolver) = &self.resolver {
             self.watch(resolver.as_fd(), Source::Resolver, EventFlags::IN)?;
+        }
+        if let Some(forwarding) = &self.forwarding {
+            self.watch(forwarding.as_fd(), Source::Forwarding, EventFlags::IN)?;
         }
         let mut events = Vec::with_capacity(16);
         while self.ended.is_none() {
@@ -384,6 +398,7 @@ impl<'a> Supervisor<'a> {
             Source::Stdin => self.input.flush(&self.epoll, &mut self.clients)?,
             Source::Listener => self.clients.accept(&self.assignment.holdings.listener, &self.epoll)?,
             Source::Resolver => self.resolve(),
+            Source::Forwarding => self.forward(),
             Source::Client(place) => {
                 self.clients.handle(place, flags, &self.epoll, &mut self.input)?;
                 self.outputs.resume(&self.clients, &self.epoll)?;
@@ -396,6 +411,13 @@ impl<'a> Supervisor<'a> {
     fn resolve(&mut self) {
         if self.resolver.as_mut().is_some_and(|resolver| resolver.ready().is_err()) {
             self.resolver = None;
+        }
+    }
+
+    /// Passes published ports on, and gives that up rather than the container.
+    fn forward(&mut self) {
+        if self.forwarding.as_mut().is_some_and(|forwarding| forwarding.ready().is_err()) {
+            self.forwarding = None;
         }
     }
 
@@ -458,6 +480,7 @@ impl<'a> Supervisor<'a> {
         self.outputs.drain(&mut self.clients, &self.epoll);
         // Its sockets would keep the network namespace.
         self.resolver = None;
+        self.forwarding = None;
         let (assignment, group) = (self.assignment, self.group.as_ref());
         record_end(assignment, &self.job, self.status, group, status, &mut self.clients);
         0

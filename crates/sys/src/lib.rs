@@ -13,6 +13,7 @@ mod error;
 pub mod fs;
 pub mod loopback;
 pub mod mount;
+pub mod packet;
 pub mod process;
 pub mod signals;
 pub mod terminal;
