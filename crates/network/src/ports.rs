@@ -60,9 +60,11 @@ fn open(rule: &PortRule) -> rustix::io::Result<OwnedFd> {
     // Sees past what is left of connections (TIME_WAIT), and past sockets that were let go; no further.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &rule.host)?;
-    sockopt::set_socket_reuseaddr(&socket, false)?;
     if rule.protocol == Protocol::Tcp && rule.host.is_ipv6() {
+        // A listener is in everybody's way whatever it says, and its connections must not be when they have ended.
         listen(&socket, 128)?;
+    } else {
+        sockopt::set_socket_reuseaddr(&socket, false)?;
     }
     Ok(socket)
 }
@@ -70,7 +72,7 @@ fn open(rule: &PortRule) -> rustix::io::Result<OwnedFd> {
 /// Lets the next [`hold`] have the port of this socket, though other processes have the socket open for a moment yet.
 /// Both must say so at the time of binding (SO_REUSEADDR in socket(7)), so no other program can take it in between.
 pub fn let_go(socket: &OwnedFd) {
-    // A listener would be in the way whatever it says. Others have nothing to shut down.
+    // One that listens no more. Others have nothing to shut down.
     let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
     let _ = sockopt::set_socket_reuseaddr(socket, true);
 }
