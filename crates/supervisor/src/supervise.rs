@@ -4,6 +4,7 @@ mod clients;
 mod input;
 mod network;
 mod output;
+mod warden;
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,6 +23,7 @@ use crate::teardown;
 use clients::Clients;
 use input::Input;
 use output::Outputs;
+use warden::Warden;
 
 /// What a supervisor is born with.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub(crate) enum Source {
     Resolver,
     /// A published port that is passed on has something to do.
     Forwarding,
+    /// The care for what all containers share.
+    Warden(warden::Event),
     /// A client, by its place.
     Client(usize),
 }
@@ -64,6 +68,9 @@ impl Source {
             Self::Listener => 5,
             Self::Resolver => 6,
             Self::Forwarding => 7,
+            Self::Warden(warden::Event::Time) => 8,
+            Self::Warden(warden::Event::Ended) => 9,
+            Self::Warden(warden::Event::Changed) => 10,
             Self::Client(place) => 16 + place as u64,
         })
     }
@@ -78,6 +85,9 @@ impl Source {
             5 => Self::Listener,
             6 => Self::Resolver,
             7 => Self::Forwarding,
+            8 => Self::Warden(warden::Event::Time),
+            9 => Self::Warden(warden::Event::Ended),
+            10 => Self::Warden(warden::Event::Changed),
             place => Self::Client(place as usize - 16),
         }
     }
@@ -315,6 +325,7 @@ struct Supervisor<'a> {
     outputs: Outputs<'a>,
     resolver: Option<Resolver>,
     forwarding: Option<Forwarding<'a>>,
+    warden: Option<Warden>,
     epoll: OwnedFd,
     /// How the first process ended, once known.
     ended: Option<ExitStatus>,
@@ -338,6 +349,7 @@ impl<'a> Supervisor<'a> {
             .network
             .as_ref()
             .and_then(|network| Forwarding::start(&network.ports, &assignment.holdings.ports).ok().flatten());
+        let warden = job.network.as_ref().and_then(|network| Warden::candidate(network, &epoll));
         let supervisor = Self {
             assignment,
             job,
@@ -349,6 +361,7 @@ impl<'a> Supervisor<'a> {
             outputs,
             resolver: None,
             forwarding,
+            warden,
             epoll,
             ended: None,
             guarded: true,
@@ -399,6 +412,11 @@ impl<'a> Supervisor<'a> {
             Source::Listener => self.clients.accept(&self.assignment.holdings.listener, &self.epoll)?,
             Source::Resolver => self.resolve(),
             Source::Forwarding => self.forward(),
+            Source::Warden(event) => {
+                if let Some(warden) = &mut self.warden {
+                    warden.handle(event, &self.epoll);
+                }
+            }
             Source::Client(place) => {
                 self.clients.handle(place, flags, &self.epoll, &mut self.input)?;
                 self.outputs.resume(&self.clients, &self.epoll)?;
@@ -481,6 +499,7 @@ impl<'a> Supervisor<'a> {
         // Its sockets would keep the network namespace.
         self.resolver = None;
         self.forwarding = None;
+        self.warden = None;
         let (assignment, group) = (self.assignment, self.group.as_ref());
         record_end(assignment, &self.job, self.status, group, status, &mut self.clients);
         0
