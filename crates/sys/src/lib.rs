@@ -13,6 +13,7 @@ mod error;
 pub mod fs;
 pub mod loopback;
 pub mod mount;
+pub mod netlink;
 pub mod packet;
 pub mod process;
 pub mod signals;
