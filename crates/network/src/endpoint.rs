@@ -73,10 +73,6 @@ impl Endpoint {
 /// Returns the name of the host's end of a container's pair on a network: 14 bytes of at most 15. The prefix is not
 /// that of bridges, by which firewalls let through.
 pub fn host_interface(container_id: &str, network_id: &str) -> String {
-    // FNV-1a: spreads well, and the name is only a name.
-    let hash = container_id
-        .bytes()
-        .chain(network_id.bytes())
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = crate::hash::fnv(container_id.bytes().chain(network_id.bytes()));
     format!("crc{:011x}", hash & 0xfff_ffff_ffff)
 }

@@ -4,8 +4,19 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
+use rustix::io::Errno;
+use sys::netlink::Subject;
+
 use crate::error::Result;
+use crate::firewall::Firewall;
+use crate::route::{delete_link, list_links, list_routes};
+use crate::socket::Socket;
+use crate::wire::Batch;
 use crate::{BridgeRules, Cidr, Endpoint, PortRule, State};
+use crate::{bridge, elements, join};
+
+/// The run root of the engine that names its tables and bridges plainly.
+const RUN_ROOT: &str = "/run/coracle";
 
 /// The kernel's side of one engine's networks.
 #[derive(Debug, Clone)]
@@ -13,6 +24,7 @@ pub struct Fabric {
     state: State,
     /// Name of the engine's firewall tables.
     table: String,
+    ports_max: Option<usize>,
 }
 
 /// What one container gets.
@@ -43,30 +55,54 @@ pub struct Fault {
 impl Fabric {
     /// Opens the fabric of the engine with this run root; engines with different run roots have tables of their own.
     pub fn new(run_root: &Path) -> Self {
-        Self { state: State::new(run_root), table: String::from("coracle") }
+        Self { state: State::new(run_root), table: table_name(run_root), ports_max: None }
+    }
+
+    /// Takes bridges to be full before the kernel does. For tests: a thousand ports take their time.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_ports_max(mut self, ports_max: usize) -> Self {
+        self.ports_max = Some(ports_max);
+        self
+    }
+
+    pub(crate) fn ports_max(&self) -> Option<usize> {
+        self.ports_max
     }
 
     pub fn state(&self) -> &State {
         &self.state
     }
 
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
+    pub(crate) fn firewall(&self) -> Result<Firewall<'_>> {
+        Firewall::open(&self.state, &self.table)
+    }
+
     /// Makes a network's bridge and what the firewall knows of it, where they are missing.
     pub fn ensure(&self, bridge: &BridgeRules) -> Result<()> {
-        let _ = bridge;
+        self.state.publish_bridge(bridge)?;
+        let host = Socket::open(Subject::Route)?;
+        let firewall = self.firewall()?;
+        let joined = join::bridges_of(&host, &bridge.bridge);
+        firewall.add(elements::of_bridge(bridge, &joined))?;
+        bridge::ensure(&host, bridge)?;
         Ok(())
     }
 
     /// Connects a container: interfaces, addresses and routes in its network namespace (or that of a process, given by
-    /// its pidfd), ports of bridges, firewall elements. Makes what is missing of the fabric on the way.
+    /// its pidfd), ports of bridges, firewall elements. Makes what is missing of the fabric on the way. Its endpoints
+    /// and ports were written down in the state before.
     pub fn connect(&self, connection: &Connection<'_>, netns: BorrowedFd<'_>) -> Result<()> {
-        let _ = (connection, netns);
-        Ok(())
+        crate::connect::connect(self, connection, netns)
     }
 
     /// Takes firewall elements and interfaces away; what is gone already is fine.
     pub fn disconnect(&self, endpoints: &[Endpoint], ports: &[PortRule]) -> Result<()> {
-        let _ = (endpoints, ports);
-        Ok(())
+        crate::connect::disconnect(self, endpoints, ports)
     }
 
     /// Looks for what others have taken away or put in the way. Cheap where all is well.
@@ -82,13 +118,23 @@ impl Fabric {
     /// Removes a network's bridge, with those joined to it, and what the firewall knows of it; with the last bridge
     /// the tables too.
     pub fn remove(&self, bridge: &BridgeRules) -> Result<()> {
-        let _ = bridge;
-        Ok(())
+        let host = Socket::open(Subject::Route)?;
+        let joined = join::bridges_of(&host, &bridge.bridge);
+        self.state.forget_bridge(&bridge.bridge)?;
+        let mut batch = Batch::new();
+        joined.iter().for_each(|joined| join::remove(&mut batch, joined));
+        delete_link(&mut batch, &bridge.bridge);
+        let refusals = host.send(batch)?;
+        self.firewall()?.remove_bridge(elements::of_bridge(bridge, &joined))?;
+        match refusals.into_iter().find(|refusal| refusal.errno != Errno::NODEV) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(()),
+        }
     }
 
     /// Lists the names of the bridges that the engine's tables know, for `system audit`.
     pub fn bridges(&self) -> Result<Vec<String>> {
-        Ok(Vec::new())
+        self.firewall()?.bridges()
     }
 
     /// Tells by which elements and rules packets to a published port get to the container, and what could stop them:
@@ -99,21 +145,56 @@ impl Fabric {
     }
 }
 
-impl Fabric {
-    /// stub
-    pub fn route(&self, endpoint: &Endpoint, netns: BorrowedFd<'_>) -> Result<()> {
-        let _ = (endpoint, netns);
-        Ok(())
-    }
-}
-
 /// Lists the routes of the host to which a new network must not overlap: all but default routes.
 pub fn host_routes() -> Result<Vec<Route>> {
-    Ok(Vec::new())
+    let socket = Socket::open(Subject::Route)?;
+    let links = list_links(&socket)?;
+    let name = |index| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+    let mut routes = Vec::new();
+    for route in list_routes(&socket)? {
+        let multicast = route.destination.address.is_multicast();
+        let link_local = match route.destination.address {
+            std::net::IpAddr::V4(_) => false,
+            std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
+        };
+        if route.destination.prefix != 0
+            && !multicast
+            && !link_local
+            && let Some(interface) = name(route.index)
+        {
+            routes.push(Route { destination: route.destination, interface });
+        }
+    }
+    Ok(routes)
 }
 
 /// Whether the namespace has an interface of this name.
 pub fn has_interface(name: &str) -> bool {
-    let _ = name;
-    false
+    Socket::open(Subject::Route).is_ok_and(|socket| socket.index_of(name).is_ok())
+}
+
+/// Names the tables of an engine: plain for the usual run root, so that people find them.
+fn table_name(run_root: &Path) -> String {
+    if run_root == Path::new(RUN_ROOT) {
+        return "coracle".into();
+    }
+    // FNV-1a of 32 bits, which is eight digits.
+    let bytes = run_root.as_os_str().as_encoded_bytes();
+    let hash =
+        bytes.iter().fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    format!("coracle-{hash:08x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::table_name;
+
+    #[test]
+    fn engines_with_other_run_roots_have_other_tables() {
+        assert_eq!(table_name(Path::new("/run/coracle")), "coracle");
+        assert_eq!(table_name(Path::new("/run/coracle/")), "coracle");
+        assert_eq!(table_name(Path::new("/tmp/run")), "coracle-f21c4b67");
+    }
 }

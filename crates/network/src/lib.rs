@@ -6,12 +6,29 @@
 
 mod address;
 mod endpoint;
-mod error;
-mod fabric;
 mod lease;
 mod ports;
 mod rules;
 mod state;
+
+mod bridge;
+mod connect;
+mod conntrack;
+mod elements;
+mod fabric;
+mod firewall;
+mod forwarding;
+mod inside;
+mod join;
+mod tables;
+
+mod nft;
+mod route;
+mod socket;
+mod wire;
+
+mod error;
+mod hash;
 
 pub use address::{AddressError, Cidr, Mac};
 pub use endpoint::{Endpoint, Link, MacvlanMode, host_interface};

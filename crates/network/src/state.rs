@@ -2,11 +2,15 @@
 //!
 //! ```text
 //!   RUN_ROOT/
+//!     networks/.lock                               held shared while elements are added to the firewall, and
+//!                                                  exclusive while its tables are made anew
+//!     networks/.bridges/NAME                       what is to be of a bridge, with or without containers on it
 //!     networks/NETWORK_ID/
 //!       addresses/IP -> CONTAINER_ID               claims
 //!       names/NAME/CONTAINER_ID -> "10.0.0.2 …"    who answers to a name, and where
 //!       endpoints/CONTAINER_ID                     all of one container's place in the network
-//!       next                                       where the last address was given: a hint
+//!       next4, next6                               where the last address was given: a hint
+//!       bridge                                     which of several joined bridges had room last: a hint
 //!     ports/PROTOCOL-ADDRESS-PORT -> CONTAINER_ID  claims
 //!     containers/ID/networks/NETWORK_ID -> "names" or "plain", and "internal" behind it
 //!     containers/ID/ports                          the published ports of a container that runs
@@ -22,8 +26,12 @@ use rustix::io::Errno;
 use store::Durability;
 use sys::{Context, Dir};
 
+use crate::BridgeRules;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+
+/// Directory of bridges among those of networks.
+const BRIDGES: &str = ".bridges";
 
 /// The run root, seen as networks.
 #[derive(Debug, Clone)]
@@ -119,7 +127,63 @@ impl State {
 
     /// Lists the ids of all networks that have state.
     pub fn networks(&self) -> Result<Vec<String>> {
-        list(&self.run_root.join("networks"))
+        let mut networks = list(&self.run_root.join("networks"))?;
+        networks.retain(|name| !name.starts_with('.'));
+        Ok(networks)
+    }
+
+    /// Opens the directory of all networks.
+    pub(crate) fn directory(&self) -> Result<Dir> {
+        ensure(&self.run_root.join("networks"))
+    }
+
+    /// Writes down what a bridge is to be.
+    pub(crate) fn publish_bridge(&self, rules: &BridgeRules) -> Result<()> {
+        let directory = ensure(&self.run_root.join("networks").join(BRIDGES))?;
+        let bytes = serde_json::to_vec(rules)
+            .map_err(|error| sys::Error::new("cannot write down a bridge", io::Error::other(error)))?;
+        if store::read(&directory, &rules.bridge).is_ok_and(|old| old == bytes) {
+            return Ok(());
+        }
+        Ok(store::write_atomic(&directory, &rules.bridge, &bytes, Durability::Volatile)?)
+    }
+
+    /// Reads what all bridges are to be.
+    pub(crate) fn bridges(&self) -> Result<Vec<BridgeRules>> {
+        let directory = self.run_root.join("networks").join(BRIDGES);
+        let names = list(&directory)?;
+        let mut bridges = Vec::with_capacity(names.len());
+        for name in names {
+            let bytes = Dir::open(&directory).and_then(|dir| Ok(store::read(&dir, &name)));
+            // One that is being removed, or that a kill has left half written, is made anew by its next container.
+            let bytes = bytes.ok().and_then(std::result::Result::ok).unwrap_or_default();
+            bridges.extend(serde_json::from_slice::<BridgeRules>(&bytes));
+        }
+        Ok(bridges)
+    }
+
+    pub(crate) fn forget_bridge(&self, name: &str) -> Result<()> {
+        remove(&self.run_root.join("networks").join(BRIDGES).join(name))
+    }
+
+    /// Lists the ids of all containers that have an endpoint.
+    pub(crate) fn containers(&self) -> Result<Vec<String>> {
+        let mut containers = Vec::new();
+        for network_id in self.networks()? {
+            containers.extend(list(&self.network(&network_id).join("endpoints"))?);
+        }
+        containers.sort();
+        containers.dedup();
+        Ok(containers)
+    }
+
+    /// Counts the endpoints of all networks, or their addresses.
+    pub(crate) fn count(&self, what: &str) -> Result<usize> {
+        let mut count = 0;
+        for network_id in self.networks()? {
+            count += list(&self.network(&network_id).join(what))?.len();
+        }
+        Ok(count)
     }
 
     /// Lists the ids of the networks that a container is on.

@@ -1,0 +1,194 @@
+//! Networks of more containers than a bridge has ports (1,023, `BR_MAX_PORTS`): further bridges, each connected to the
+//! first by a pair of interfaces, made when they are needed.
+//!
+//! The names of the others differ from that of the first in their eighth byte: `coracle-1a2b3c4`, `coraclea1a2b3c4`.
+//! With br_netfilter the host's own addresses are reached on such a bridge itself, which passes packets to published
+//! ports on to the first; so it needs the switches of the first, and loose checks of source addresses.
+
+use rustix::io::Errno;
+use store::Durability;
+use sys::Dir;
+
+use crate::BridgeRules;
+use crate::bridge;
+use crate::elements;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::fabric::Fabric;
+use crate::forwarding::set_interface;
+use crate::hash::fnv;
+use crate::route::{PortFlags, delete_link, list_ports, new_join, start_link, start_port};
+use crate::socket::Socket;
+use crate::state::State;
+use crate::wire::Batch;
+
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
+const HINT: &str = "bridge";
+
+/// On which of a network's bridges a container goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    network_id: String,
+    /// None for the first bridge.
+    letter: Option<char>,
+    /// Those that were full.
+    full: Vec<Option<char>>,
+}
+
+impl Place {
+    /// Chooses the bridge that had room last.
+    pub(crate) fn find(
+        fabric: &Fabric,
+        host: &Socket,
+        endpoint: &Endpoint,
+        rules: &BridgeRules,
+    ) -> Result<Self> {
+        let mut place = Self::first(endpoint);
+        let hint = Dir::open(fabric.state().network(&endpoint.network_id))
+            .ok()
+            .and_then(|directory| store::read(&directory, HINT).ok())
+            .and_then(|bytes| bytes.first().copied().map(char::from));
+        place.letter = hint.filter(|letter| LETTERS.contains(*letter));
+        if place.letter.is_some() && host.index_of(&place.name(rules)).is_err() {
+            place.letter = None;
+        }
+        if place.is_full(fabric, host, rules)? { place.next(fabric, host, rules) } else { Ok(place) }
+    }
+
+    pub(crate) fn first(endpoint: &Endpoint) -> Self {
+        Self { network_id: endpoint.network_id.clone(), letter: None, full: Vec::new() }
+    }
+
+    /// Chooses another one, after this one turned out to be full. Those that are there come before a new one.
+    pub(crate) fn next(mut self, fabric: &Fabric, host: &Socket, rules: &BridgeRules) -> Result<Self> {
+        if !rules.between {
+            // Ports of two bridges cannot be kept apart by a flag that each bridge knows for itself.
+            return Err(Error::BridgeFull { bridge: rules.bridge.clone() });
+        }
+        self.full.push(self.letter);
+        let candidates = || std::iter::once(None).chain(LETTERS.chars().map(Some));
+        for letter in candidates() {
+            if self.full.contains(&letter) {
+                continue;
+            }
+            self.letter = letter;
+            let exists = host.index_of(&self.name(rules)).is_ok();
+            if !exists {
+                return Ok(self);
+            }
+            if !self.is_full(fabric, host, rules)? {
+                return Ok(self);
+            }
+            self.full.push(letter);
+        }
+        Err(Error::BridgeFull { bridge: rules.bridge.clone() })
+    }
+
+    /// Returns the index of the bridge; makes one that is not there.
+    pub(crate) fn index(&self, fabric: &Fabric, host: &Socket, rules: &BridgeRules) -> Result<u32> {
+        let name = self.name(rules);
+        match (host.index_of(&name), self.letter) {
+            (Ok(index), _) => Ok(index),
+            (Err(Errno::NODEV), None) => {
+                fabric.ensure(rules)?;
+                host.index_of(&name)
+                    .map_err(|errno| sys::Error::new(format!("cannot find bridge `{name}`"), errno).into())
+            }
+            (Err(Errno::NODEV), Some(_)) => ensure(fabric, host, rules, &name),
+            (Err(errno), _) => Err(sys::Error::new(format!("cannot find bridge `{name}`"), errno).into()),
+        }
+    }
+
+    /// Has later containers begin where this one found room.
+    pub(crate) fn remember(self, state: &State) -> Result<()> {
+        if self.full.is_empty() {
+            return Ok(());
+        }
+        let directory = Dir::open(state.network(&self.network_id))?;
+        let letter = self.letter.map(String::from).unwrap_or_default();
+        Ok(store::write_atomic(&directory, HINT, letter.as_bytes(), Durability::Volatile)?)
+    }
+
+    fn name(&self, rules: &BridgeRules) -> String {
+        self.letter.map_or_else(|| rules.bridge.clone(), |letter| name(&rules.bridge, letter))
+    }
+
+    /// Whether a limit below the kernel's is reached, which only tests set.
+    fn is_full(&self, fabric: &Fabric, host: &Socket, rules: &BridgeRules) -> Result<bool> {
+        let Some(max) = fabric.ports_max() else { return Ok(false) };
+        let Ok(index) = host.index_of(&self.name(rules)) else { return Ok(false) };
+        Ok(list_ports(host, index)?.len() >= max)
+    }
+}
+
+/// Returns the name of a further bridge of a network.
+fn name(bridge: &str, letter: char) -> String {
+    match (bridge.get(..7), bridge.get(8..)) {
+        (Some(first @ "coracle"), Some(rest)) => format!("{first}{letter}{rest}"),
+        _ => format!("coracle{letter}{:07x}", fnv(bridge.bytes()) & 0xfff_ffff),
+    }
+}
+
+/// Returns the names of the two ends of the pair that joins a bridge to the first.
+fn ends(joined: &str) -> [String; 2] {
+    let hash = fnv(joined.bytes()) & 0xff_ffff_ffff;
+    [format!("crj{hash:010x}a"), format!("crj{hash:010x}b")]
+}
+
+/// Lists the bridges that are joined to one, in the calling thread's network namespace.
+pub(crate) fn bridges_of(socket: &Socket, bridge: &str) -> Vec<String> {
+    let names = LETTERS.chars().map(|letter| name(bridge, letter));
+    names.take_while(|name| socket.index_of(name).is_ok()).collect()
+}
+
+/// Makes a further bridge and joins it to the first; others may do so at the same time.
+pub(crate) fn ensure(fabric: &Fabric, host: &Socket, rules: &BridgeRules, joined: &str) -> Result<u32> {
+    let mut all = bridges_of(host, &rules.bridge);
+    if !all.iter().any(|name| name == joined) {
+        all.push(joined.to_owned());
+    }
+    // Known before it is there: what comes over it must not be tracked twice.
+    fabric.firewall()?.add(elements::of_bridge(rules, &all))?;
+    let first = host
+        .index_of(&rules.bridge)
+        .map_err(|errno| sys::Error::new(format!("cannot find bridge `{}`", rules.bridge), errno))?;
+    let second = bridge::create(host, joined, bridge::mac_of_name(joined))?;
+    bridge::set_switches(rules, joined)?;
+    set_interface("ipv4", joined, "rp_filter", "2")?;
+    crate::forwarding::ensure(&BridgeRules { bridge: joined.to_owned(), ..rules.clone() })?;
+    let mut batch = Batch::new();
+    let [one, other] = ends(joined);
+    start_link(&mut batch, joined);
+    new_join(&mut batch, [&one, &other], [first, second]);
+    start_port(&mut batch, &one, None, PortFlags::default());
+    start_port(&mut batch, &other, None, PortFlags::default());
+    match host.send(batch)?.into_iter().find(|refusal| refusal.errno != Errno::EXIST) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(second),
+    }
+}
+
+/// Whether a joined bridge is connected to the first.
+pub(crate) fn is_joined(socket: &Socket, joined: &str) -> bool {
+    ends(joined).iter().all(|end| socket.index_of(end).is_ok())
+}
+
+/// Says that a further bridge and its connection are to go.
+pub(crate) fn remove(batch: &mut Batch, joined: &str) {
+    delete_link(batch, &ends(joined)[0]);
+    delete_link(batch, joined);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ends, name};
+
+    #[test]
+    fn names_fit_and_begin_as_all_bridges_do() {
+        assert_eq!(name("coracle0", 'a'), "coraclea");
+        assert_eq!(name("coracle-1a2b3c4", 'z'), "coraclez1a2b3c4");
+        assert_eq!(name("bridge-of-old", 'b').len(), 15);
+        assert!(name("bridge-of-old", 'b').starts_with("coracleb"));
+        assert!(ends("coraclea").iter().all(|end| end.len() == 14));
+    }
+}
