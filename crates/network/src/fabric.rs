@@ -100,6 +100,11 @@ impl Fabric {
         crate::connect::connect(self, connection, netns)
     }
 
+    /// Makes the default routes of a container that is connected go through this endpoint, as it says.
+    pub fn route(&self, endpoint: &Endpoint, netns: BorrowedFd<'_>) -> Result<()> {
+        crate::inside::Container::open(netns)?.route(endpoint)
+    }
+
     /// Takes firewall elements and interfaces away; what is gone already is fine.
     pub fn disconnect(&self, endpoints: &[Endpoint], ports: &[PortRule]) -> Result<()> {
         crate::connect::disconnect(self, endpoints, ports)

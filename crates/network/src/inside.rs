@@ -77,6 +77,22 @@ impl<'a> Container<'a> {
         })?
     }
 
+    /// Makes the default routes go through an interface that is there already.
+    pub(crate) fn route(&self, endpoint: &Endpoint) -> Result<()> {
+        self.enter(|| {
+            let socket = Socket::open(Subject::Route)?;
+            let name = &endpoint.interface;
+            let index = socket
+                .index_of(name)
+                .context(|| format!("cannot find interface `{name}` in the container"))?;
+            let mut batch = Batch::new();
+            for gateway in endpoint.gateways.iter().filter(|gateway| gateway.is_ipv4() || has_ipv6()) {
+                new_default_route(&mut batch, index, *gateway);
+            }
+            socket.apply(batch)
+        })?
+    }
+
     /// Removes what a predecessor has left of interfaces that no host end takes along.
     pub(crate) fn remove_macvlans(&self, endpoints: &[Endpoint]) -> Result<()> {
         let names = || {
