@@ -49,6 +49,19 @@ pub struct PortRule {
     pub container: SocketAddr,
 }
 
+impl PortRule {
+    /// Whether the firewall leads its packets, which it does within a family. Across families the supervisor passes
+    /// bytes on.
+    pub fn is_led(&self) -> bool {
+        self.host.is_ipv4() == self.container.is_ipv4()
+    }
+
+    /// Returns those that the firewall leads.
+    pub fn led(ports: &[Self]) -> Vec<Self> {
+        ports.iter().filter(|port| port.is_led()).copied().collect()
+    }
+}
+
 /// A protocol with ports.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Protocol {

@@ -76,6 +76,31 @@ impl Client {
         self.try_send(&Request::Resize { rows, columns })
     }
 
+    /// Asks the supervisor to answer for names, and returns the port of 127.0.0.11 where it does.
+    pub fn answer_names(&mut self) -> sys::Result<u16> {
+        self.send(&Request::Names)?;
+        let failed = |text: String| {
+            let what = "cannot have names answered in the container";
+            Err(sys::Error::new(what, std::io::Error::other(text)))
+        };
+        self.buffer.resize(CHUNK + 1, 0);
+        loop {
+            let received = recv(&self.socket, &mut self.buffer[..], RecvFlags::empty());
+            let count = match received {
+                Err(Errno::INTR) => continue,
+                Err(_) | Ok((0, _)) => return failed("its supervisor has ended".to_owned()),
+                Ok((count, _)) => count,
+            };
+            match Reply::decode(&self.buffer[..count]) {
+                Some(Reply::Names { port }) => return Ok(port),
+                Some(Reply::Failed(report)) => return failed(report.text),
+                // What everybody is told.
+                Some(_) => {}
+                None => return failed("its supervisor is of another version".to_owned()),
+            }
+        }
+    }
+
     fn try_send(&self, request: &Request<'_>) -> sys::Result<bool> {
         let record = request.encode();
         loop {
@@ -119,7 +144,7 @@ impl Client {
                         Some(Reply::Ended { code }) => Event::Ended { code },
                         Some(Reply::Failed(report)) => Event::Failed(report),
                         Some(Reply::Warning(text)) => Event::Warning(text),
-                        None | Some(Reply::Mark(..)) => Event::Lost,
+                        None | Some(Reply::Mark(..) | Reply::Names { .. }) => Event::Lost,
                     };
                 }
             }

@@ -49,15 +49,9 @@ pub struct NetworkJob {
     /// Published ports; the guardian inherits their sockets in this order.
     pub ports: Vec<PortRule>,
     /// How names are resolved for it, if the supervisor does that.
-    pub resolver: Option<ResolverConfig>,
-}
-
-impl NetworkJob {
-    /// Returns the ports that the firewall leads to the container. The others are passed on by the supervisor.
-    pub(crate) fn led_ports(&self) -> Vec<PortRule> {
-        let led = |port: &&PortRule| port.host.is_ipv4() == port.container.is_ipv4();
-        self.ports.iter().filter(led).copied().collect()
-    }
+    pub resolver: ResolverConfig,
+    /// Whether it answers from the start, or only once the container joins a network that has names.
+    pub names: bool,
 }
 
 /// Which streams a client wants.

@@ -30,7 +30,12 @@ pub(crate) enum Request<'a> {
     Attach(Attachment),
     Stdin(&'a [u8]),
     StdinEnd,
-    Resize { rows: u16, columns: u16 },
+    Resize {
+        rows: u16,
+        columns: u16,
+    },
+    /// Answer for names from now on: the container has joined a network that has them.
+    Names,
 }
 
 /// What the supervisor says.
@@ -47,6 +52,10 @@ pub(crate) enum Reply<'a> {
     Warning(&'a str),
     /// The end of a phase of the start, on the clock that all processes share (`CLOCK_MONOTONIC`, nanoseconds).
     Mark(Phase, i64),
+    /// Names are answered, at this port of 127.0.0.11.
+    Names {
+        port: u16,
+    },
 }
 
 /// Phases of a container's life between its launch and the last word, in their order.
@@ -95,6 +104,7 @@ impl<'a> Request<'a> {
             Self::Resize { rows, columns } => {
                 [&[3][..], &rows.to_le_bytes(), &columns.to_le_bytes()].concat()
             }
+            Self::Names => vec![4],
         }
     }
 
@@ -111,6 +121,7 @@ impl<'a> Request<'a> {
             (3, [a, b, c, d]) => {
                 Self::Resize { rows: u16::from_le_bytes([*a, *b]), columns: u16::from_le_bytes([*c, *d]) }
             }
+            (4, []) => Self::Names,
             _ => return None,
         })
     }
@@ -126,6 +137,7 @@ impl<'a> Reply<'a> {
             Self::Failed(report) => [&[20, report.code], report.text.as_bytes()].concat(),
             Self::Warning(text) => [&[21], text.as_bytes()].concat(),
             Self::Mark(phase, at) => [&[22, *phase as u8][..], &at.to_le_bytes()].concat(),
+            Self::Names { port } => [&[23][..], &port.to_le_bytes()].concat(),
         }
     }
 
@@ -143,6 +155,7 @@ impl<'a> Reply<'a> {
             (22, [phase, at @ ..]) => {
                 Self::Mark(*Phase::ALL.get(usize::from(*phase))?, i64::from_le_bytes(at.try_into().ok()?))
             }
+            (23, [a, b]) => Self::Names { port: u16::from_le_bytes([*a, *b]) },
             _ => return None,
         })
     }
@@ -160,6 +173,7 @@ mod tests {
             Request::Stdin(b"abc"),
             Request::StdinEnd,
             Request::Resize { rows: 24, columns: 300 },
+            Request::Names,
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
         }
@@ -176,6 +190,7 @@ mod tests {
             Reply::Failed(failed),
             Reply::Warning("careful"),
             Reply::Mark(Phase::Ended, i64::MAX),
+            Reply::Names { port: 40_000 },
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));
         }

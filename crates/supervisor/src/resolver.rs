@@ -45,7 +45,7 @@ const QUESTION_MAX: usize = 4096;
 const TURN_MAX: usize = 32;
 
 /// What a resolver has to know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResolverConfig {
     /// The container's id.
     pub container: String,

@@ -20,7 +20,7 @@ use crate::protocol::{FailureReport, Phase, Reply};
 use crate::resolver::Resolver;
 use crate::status::{self, State, Status};
 use crate::teardown;
-use clients::Clients;
+use clients::{Clients, Wish};
 use input::Input;
 use output::Outputs;
 use warden::Warden;
@@ -418,11 +418,45 @@ impl<'a> Supervisor<'a> {
                 }
             }
             Source::Client(place) => {
-                self.clients.handle(place, flags, &self.epoll, &mut self.input)?;
+                let wish = self.clients.handle(place, flags, &self.epoll, &mut self.input)?;
+                if wish == Some(Wish::Names) {
+                    self.answer_names(place);
+                }
                 self.outputs.resume(&self.clients, &self.epoll)?;
             }
         }
         Ok(())
+    }
+
+    /// Begins to answer for names, unless that is done already, and tells the client where.
+    fn answer_names(&mut self, place: usize) {
+        let port = self.begin_names();
+        let failure = |error: &sys::Error| FailureReport { text: chain(error), code: 125 };
+        let reply = match &port {
+            Ok(port) => Reply::Names { port: *port },
+            Err(error) => Reply::Failed(failure(error)),
+        };
+        self.clients.answer(place, &reply, &self.epoll);
+    }
+
+    fn begin_names(&mut self) -> sys::Result<u16> {
+        if let Some(resolver) = &self.resolver {
+            return Ok(resolver.port());
+        }
+        let Some(network) = &self.job.network else {
+            return Err(sys::Error::new(
+                "the container has no network of its own",
+                std::io::ErrorKind::Unsupported,
+            ));
+        };
+        let resolver = network::answer(network, self.pidfd.as_fd())?;
+        self.watch(resolver.as_fd(), Source::Resolver, EventFlags::IN)?;
+        // For a successor, which listens where the container's packets are led.
+        self.status.resolver_port = Some(resolver.port());
+        self.status.save(&self.job.run_dir)?;
+        let port = resolver.port();
+        self.resolver = Some(resolver);
+        Ok(port)
     }
 
     /// Serves the resolver. One that cannot go on is given up rather than the container.

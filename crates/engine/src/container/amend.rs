@@ -25,6 +25,11 @@ impl RunningContainer {
     pub(crate) fn is_alive(&self) -> bool {
         self.status.is_alive()
     }
+
+    /// Whether its supervisor answers for names.
+    pub(crate) fn answers_names(&self) -> bool {
+        self.status.resolver_port.is_some()
+    }
 }
 
 /// Changes the record of a container while nobody else does; `change` is told of its process where it runs.

@@ -18,13 +18,25 @@ const HOST_FILE: &str = "/etc/resolv.conf";
 /// What systemd-resolved asks itself, where the host's list names it alone.
 const BEHIND_RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
 
+/// What decides about resolvers, for a container with networks of its own.
+#[derive(Debug, Clone, Copy)]
+struct Inside {
+    /// Whether the resolver inside answers.
+    resolver: bool,
+    ipv6: bool,
+}
+
 /// Writes both files, before anything is mounted on them.
 pub(super) fn write(engine: &Engine, record: &ContainerRecord, place: Option<&Place>) -> Result<()> {
     let directory = Dir::open(engine.container_dir(&record.id))?;
     let endpoints = place.map_or(&[][..], |place| &place.endpoints);
     let gateway = place.and_then(|place| place.host_gateway);
     let hosts = hosts(record, endpoints, gateway);
-    let resolv_conf = resolv_conf(record, place);
+    let inside = place.map(|place| Inside {
+        resolver: place.resolver,
+        ipv6: endpoints.iter().flat_map(|endpoint| &endpoint.addresses).any(|cidr| !cidr.is_ipv4()),
+    });
+    let resolv_conf = resolv_conf(record, inside);
     for (name, text) in [("hosts", hosts), ("resolv.conf", resolv_conf)] {
         store::write_atomic(&directory, name, text.as_bytes(), Durability::Volatile)?;
     }
@@ -39,6 +51,14 @@ pub(crate) fn write_hosts(engine: &Engine, record: &ContainerRecord, endpoints: 
     let text = hosts(record, endpoints, gateway);
     // The container can write to the file, and to nothing around it: no link is followed.
     directory.overwrite(std::path::Path::new("hosts"), text.as_bytes())?;
+    Ok(())
+}
+
+/// Writes `/etc/resolv.conf` of a container that runs and whose names are answered from now on.
+pub(crate) fn write_resolver(engine: &Engine, record: &ContainerRecord) -> Result<()> {
+    let directory = Dir::open(engine.container_dir(&record.id))?;
+    let text = resolv_conf(record, Some(Inside { resolver: true, ipv6: true }));
+    directory.overwrite(std::path::Path::new("resolv.conf"), text.as_bytes())?;
     Ok(())
 }
 
@@ -76,14 +96,14 @@ fn reachable(text: &str) -> Vec<IpAddr> {
 
 /// What the network is decides: the host's file for the host's network, the resolver inside where it answers, else
 /// those of the host that can be reached. What was asked replaces the host's, word by word.
-fn resolv_conf(record: &ContainerRecord, place: Option<&Place>) -> String {
+fn resolv_conf(record: &ContainerRecord, inside: Option<Inside>) -> String {
     let request = &record.request;
-    let host = match (&request.namespaces.network, place) {
+    let host = match (&request.namespaces.network, inside) {
         (NetworkMode::Host, _) => sys::fs::read_to_string(HOST_FILE).unwrap_or_default(),
         (_, Some(_)) => host_resolvers(),
         (_, None) => String::new(),
     };
-    let inside = place.is_some_and(|place| place.resolver);
+    let answered = inside.is_some_and(|inside| inside.resolver);
     if request.namespaces.network == NetworkMode::Host
         && request.dns.is_empty()
         && request.dns_search.is_empty()
@@ -91,17 +111,15 @@ fn resolv_conf(record: &ContainerRecord, place: Option<&Place>) -> String {
     {
         return host;
     }
-    let servers: Vec<String> = match (inside, request.dns.is_empty()) {
+    let servers: Vec<String> = match (answered, request.dns.is_empty()) {
         (true, _) => vec![RESOLVER.to_owned()],
         (false, false) => request.dns.iter().map(ToString::to_string).collect(),
         (false, true) if request.namespaces.network == NetworkMode::Host => {
             values(&host, "nameserver").map(str::to_owned).collect()
         }
         (false, true) => {
-            let has_ipv6 = place.is_some_and(|place| {
-                place.endpoints.iter().flat_map(|endpoint| &endpoint.addresses).any(|cidr| !cidr.is_ipv4())
-            });
-            let usable = reachable(&host).into_iter().filter(|address| address.is_ipv4() || has_ipv6);
+            let ipv6 = inside.is_some_and(|inside| inside.ipv6);
+            let usable = reachable(&host).into_iter().filter(|address| address.is_ipv4() || ipv6);
             usable.map(|address| address.to_string()).collect()
         }
     };
@@ -120,7 +138,7 @@ fn resolv_conf(record: &ContainerRecord, place: Option<&Place>) -> String {
         [] => values(&host, "options").flat_map(str::split_whitespace).map(str::to_owned).collect(),
         asked => asked.to_vec(),
     };
-    if inside && !options.iter().any(|option| option.starts_with("ndots:")) {
+    if answered && !options.iter().any(|option| option.starts_with("ndots:")) {
         // Names of containers have no dots, and need no search.
         options.push("ndots:0".to_owned());
     }

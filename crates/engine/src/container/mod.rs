@@ -43,7 +43,7 @@ pub use wait::wait;
 
 pub(crate) use amend::{RunningContainer, amend};
 pub(crate) use exec::pty_of;
-pub(crate) use files::{has_reachable_resolver, write_hosts};
+pub(crate) use files::{has_reachable_resolver, write_hosts, write_resolver};
 pub(crate) use find::{all as all_containers, is_held, name_of};
 pub(crate) use id::random_id;
 pub(crate) use idrange::lease_owner;

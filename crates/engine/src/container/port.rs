@@ -24,7 +24,7 @@ pub fn explain_ports(engine: &Engine, request: &PortRequest) -> Result<Vec<Strin
     let mut lines = Vec::new();
     for rule in rules(engine, request)? {
         lines.push(format!("{}/{} -> {}", rule.container.port(), rule.protocol, rule.host));
-        match rule.host.is_ipv4() == rule.container.is_ipv4() {
+        match rule.is_led() {
             true => lines.extend(fabric.explain(&rule)?.into_iter().map(|line| format!("  {line}"))),
             false => lines.push(format!(
                 "  the container's supervisor listens there and passes connections on to {}",

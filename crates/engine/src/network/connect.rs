@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use network::{Connection, Endpoint, Fabric, State};
+use supervisor::Client;
 
 use super::record::NetworkRecord;
 use super::{place, shelf};
@@ -69,6 +70,9 @@ fn join(
         state.publish(&endpoint)?;
         let connection = Connection { endpoints: &[endpoint.clone()], ports: &[], resolver_port: None };
         Fabric::new(engine.run_root()).connect(&connection, running.pidfd.as_fd())?;
+        if network.serves_names() && !running.answers_names() {
+            answer_names(engine, record, running)?;
+        }
         container::write_hosts(engine, record, &state.endpoints_of(&record.id)?)
     })();
     // One that has ended meanwhile has given its places back already.
@@ -78,6 +82,15 @@ fn join(
         let _ = state.release(&network.id, &record.id);
     }
     joined
+}
+
+/// Has a container's supervisor answer for names, which nobody needed before, and leads the container's questions there.
+fn answer_names(engine: &Engine, record: &ContainerRecord, running: &RunningContainer) -> Result<()> {
+    let port =
+        Client::connect(&engine.run_dir(&record.id)).and_then(|mut supervisor| supervisor.answer_names())?;
+    let connection = Connection { endpoints: &[], ports: &[], resolver_port: Some(port) };
+    Fabric::new(engine.run_root()).connect(&connection, running.pidfd.as_fd())?;
+    container::write_resolver(engine, record)
 }
 
 /// Interfaces inside are counted on; places that were left are not taken again.

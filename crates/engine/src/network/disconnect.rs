@@ -58,7 +58,7 @@ fn leave(
     rest.retain(|other| other.network_id != network.id);
     let ports = state.ports_of(&record.id)?;
     let moved = move_ports(&ports, &endpoint, &rest);
-    fabric.disconnect(std::slice::from_ref(&endpoint), &served_by_firewall(&ports))?;
+    fabric.disconnect(std::slice::from_ref(&endpoint), &PortRule::led(&ports))?;
     if moved != ports {
         state.publish_ports(&record.id, &moved)?;
     }
@@ -66,7 +66,7 @@ fn leave(
     if !endpoint.gateways.is_empty() {
         reroute(engine, &mut rest, running)?;
     }
-    let connection = Connection { endpoints: &[], ports: &served_by_firewall(&moved), resolver_port: None };
+    let connection = Connection { endpoints: &[], ports: &PortRule::led(&moved), resolver_port: None };
     fabric.connect(&connection, running.pidfd.as_fd())?;
     container::write_hosts(engine, record, &rest)
 }
@@ -90,11 +90,6 @@ fn move_ports(ports: &[PortRule], gone: &Endpoint, rest: &[Endpoint]) -> Vec<Por
         Some(PortRule { container: (address, rule.container.port()).into(), ..*rule })
     };
     ports.iter().filter_map(moved).collect()
-}
-
-/// The firewall leads packets within a family; what crosses it the supervisor passes on.
-fn served_by_firewall(ports: &[PortRule]) -> Vec<PortRule> {
-    ports.iter().filter(|rule| rule.host.is_ipv4() == rule.container.is_ipv4()).copied().collect()
 }
 
 /// Gives the way out to a network that stays.

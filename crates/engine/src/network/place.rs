@@ -270,17 +270,18 @@ pub(super) fn named(engine: &Engine, error: network::Error) -> Error {
 impl Place {
     /// What the guardian gets: the words, and the sockets that hold the ports.
     pub(crate) fn job(self, engine: &Engine, record: &ContainerRecord) -> (NetworkJob, Vec<OwnedFd>) {
-        let resolver = self.resolver.then(|| ResolverConfig {
+        let resolver = ResolverConfig {
             container: record.id.clone(),
             run_root: engine.run_root().to_owned(),
             upstreams: record.request.dns.clone(),
             host_file: PathBuf::from(HOST_RESOLVERS),
-        });
+        };
         let job = NetworkJob {
             run_root: engine.run_root().to_owned(),
             endpoints: self.endpoints,
             ports: self.ports,
             resolver,
+            names: self.resolver,
         };
         (job, self.sockets)
     }

@@ -26,6 +26,13 @@ pub(crate) struct Clients {
     buffer: Vec<u8>,
 }
 
+/// What a client may want of the supervisor as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Names are to be answered.
+    Names,
+}
+
 #[derive(Debug)]
 struct Client {
     socket: OwnedFd,
@@ -110,21 +117,22 @@ impl Clients {
         }
     }
 
-    /// Serves one client.
+    /// Serves one client; returns what it wants of others than us.
     pub(crate) fn handle(
         &mut self,
         place: usize,
         flags: EventFlags,
         epoll: &OwnedFd,
         input: &mut Input,
-    ) -> sys::Result<()> {
+    ) -> sys::Result<Option<Wish>> {
         if flags.contains(EventFlags::OUT) {
             self.flush(place, epoll);
         }
         if !flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(client) = self.places.get_mut(place).and_then(Option::as_mut) else { return Ok(()) };
+        let mut wish = None;
+        let Some(client) = self.places.get_mut(place).and_then(Option::as_mut) else { return Ok(None) };
         self.buffer.resize(CHUNK + 1, 0);
         match recv(&client.socket, &mut self.buffer[..], RecvFlags::DONTWAIT) {
             Ok((0, _)) => {
@@ -147,6 +155,7 @@ impl Clients {
                     }
                 }
                 Some(Request::Resize { rows, columns }) => input.resize(rows, columns),
+                Some(Request::Names) => wish = Some(Wish::Names),
                 None => self.places[place] = None,
             },
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -155,7 +164,18 @@ impl Clients {
         if self.places.iter().all(Option::is_none) {
             self.buffer = Vec::new();
         }
-        Ok(())
+        Ok(wish)
+    }
+
+    /// Answers one client; one that does not take its answer is let go.
+    pub(crate) fn answer(&mut self, place: usize, reply: &Reply<'_>, epoll: &OwnedFd) {
+        let Some(client) = self.places.get_mut(place).and_then(Option::as_mut) else { return };
+        client.pending.push_back(reply.encode());
+        match client.send_pending() {
+            Sent::All => {}
+            Sent::Some => client.set_interest(epoll, place),
+            Sent::Gone => self.places[place] = None,
+        }
     }
 
     /// Listens again to those whose input had to wait.

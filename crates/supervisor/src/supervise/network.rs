@@ -2,7 +2,7 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use network::{Connection, Fabric};
+use network::{Connection, Fabric, PortRule};
 
 use crate::job::{Job, NetworkJob};
 use crate::resolver::{self, Resolver, Sockets};
@@ -13,19 +13,23 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// Connects a container that has been born and whose program does not run yet, given by its pidfd. Returns its
 /// resolver, if it is to have one.
 pub(super) fn connect(network: &NetworkJob, pidfd: BorrowedFd<'_>) -> Outcome<Option<Resolver>> {
-    let sockets = network.resolver.as_ref().map(|_| resolver::open(pidfd, None)).transpose()?;
+    let sockets = network.names.then(|| resolver::open(pidfd, None)).transpose()?;
     let connection = Connection {
         endpoints: &network.endpoints,
-        ports: &network.led_ports(),
+        ports: &PortRule::led(&network.ports),
         resolver_port: sockets.as_ref().map(|sockets| sockets.port),
     };
     Fabric::new(&network.run_root).connect(&connection, pidfd)?;
-    Ok(serve(network, sockets)?)
+    Ok(sockets.map(|sockets| serve(network, sockets)).transpose()?)
 }
 
-fn serve(network: &NetworkJob, sockets: Option<Sockets>) -> sys::Result<Option<Resolver>> {
-    let (Some(config), Some(sockets)) = (&network.resolver, sockets) else { return Ok(None) };
-    Resolver::start(config, sockets).map(Some)
+fn serve(network: &NetworkJob, sockets: Sockets) -> sys::Result<Resolver> {
+    Resolver::start(&network.resolver, sockets)
+}
+
+/// Begins to answer for names in a container that had no use for it before.
+pub(super) fn answer(network: &NetworkJob, pidfd: BorrowedFd<'_>) -> sys::Result<Resolver> {
+    serve(network, resolver::open(pidfd, None)?)
 }
 
 /// Resolves names again after the predecessor was killed, on the port that the container's packets are redirected to.
@@ -33,7 +37,7 @@ fn serve(network: &NetworkJob, sockets: Option<Sockets>) -> sys::Result<Option<R
 pub(super) fn resume(job: &Job, status: &Status, pidfd: BorrowedFd<'_>) -> Option<Resolver> {
     let (network, port) = (job.network.as_ref()?, status.resolver_port?);
     let sockets = resolver::open(pidfd, Some(port)).ok()?;
-    serve(network, Some(sockets)).ok().flatten()
+    serve(network, sockets).ok()
 }
 
 /// Disconnects a container that has ended and gives back all that it had claimed.
@@ -46,7 +50,9 @@ pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) {
     // Others may have connected or disconnected it meanwhile.
     let endpoints = fabric.state().endpoints_of(&job.id);
     let endpoints = endpoints.unwrap_or_else(|_| network.endpoints.clone());
-    if fabric.disconnect(&endpoints, &network.led_ports()).is_ok() {
+    let known = fabric.state().ports_of(&job.id).unwrap_or_default();
+    let published = PortRule::led(if known.is_empty() { &network.ports } else { &known });
+    if fabric.disconnect(&endpoints, &published).is_ok() {
         let _ = fabric.state().release_all(&job.id);
     }
     // The guardian has them open too, for as long as it takes to end.

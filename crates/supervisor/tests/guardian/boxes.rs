@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use network::{Endpoint, HeldPort};
 use oci::rootfs::Rootfs;
 use serde_json::json;
+use supervisor::resolver::ResolverConfig;
 use supervisor::status::{Status, Summary};
 use supervisor::{Attachment, Client, Event, Job, NetworkJob, Teardown};
 
@@ -68,7 +69,8 @@ impl Root {
             run_root: self.path().to_owned(),
             endpoints: wanted.endpoints,
             ports: rules,
-            resolver: None,
+            resolver: ResolverConfig::default(),
+            names: false,
         };
         let job = Job {
             id: id.to_owned(),

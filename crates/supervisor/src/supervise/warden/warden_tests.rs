@@ -6,6 +6,7 @@ use std::fs;
 use rustix::event::epoll::CreateFlags;
 
 use super::*;
+use crate::resolver::ResolverConfig;
 
 fn network(run_root: &Path, bridged: bool) -> NetworkJob {
     let rules = network::BridgeRules {
@@ -31,7 +32,13 @@ fn network(run_root: &Path, bridged: bool) -> NetworkJob {
         gateways: vec![],
         mtu: None,
     };
-    NetworkJob { run_root: run_root.to_owned(), endpoints: vec![endpoint], ports: vec![], resolver: None }
+    NetworkJob {
+        run_root: run_root.to_owned(),
+        endpoints: vec![endpoint],
+        ports: vec![],
+        resolver: ResolverConfig::default(),
+        names: false,
+    }
 }
 
 fn queue() -> OwnedFd {
