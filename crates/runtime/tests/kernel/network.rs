@@ -46,10 +46,10 @@ fn network_of(process: &str) -> PathBuf {
 pub(crate) fn it_is_set_up_before_the_program_runs_and_while_the_builder_mounts() {
     let bundle = Bundle::new();
     let script =
-        "/bin/busybox readlink /proc/self/ns/net; /bin/busybox cat /proc/sys/net/ipv4/conf/lo/forwarding";
+        "/bin/busybox readlink /proc/self/ns/net; /bin/busybox cat /proc/sys/net/ipv4/conf/lo/arp_notify";
     let process = json!({ "process": { "args": ["/bin/busybox", "sh", "-c", script] } });
     // A sysctl of an interface comes after whoever makes interfaces.
-    let sysctl = json!({ "linux": { "sysctl": { "net.ipv4.conf.lo.forwarding": "1" } } });
+    let sysctl = json!({ "linux": { "sysctl": { "net.ipv4.conf.lo.arp_notify": "1" } } });
     for patch in [json!({}), user_namespace(1_879_048_192)] {
         let patch = merged(merged(patch, &process), &sysctl);
         let seen = Cell::new(None);
@@ -58,7 +58,7 @@ pub(crate) fn it_is_set_up_before_the_program_runs_and_while_the_builder_mounts(
             process::join_namespaces(pidfd, process::NEWNET).unwrap();
             // Slower than the builder, which waits before it sets what belongs to interfaces.
             std::thread::sleep(std::time::Duration::from_millis(100));
-            let value = fs::read_to_string("/proc/sys/net/ipv4/conf/lo/forwarding").unwrap();
+            let value = fs::read_to_string("/proc/sys/net/ipv4/conf/lo/arp_notify").unwrap();
             assert_eq!(value, "0\n");
             process::join_namespaces(own.as_fd(), process::NEWNET).unwrap();
             seen.set(Some(network_of(&process_of(pidfd))));
