@@ -167,7 +167,12 @@ fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
         return 0;
     };
     if status.state == State::Exited {
-        // Killed with nothing left but slow readers.
+        // Killed while it cleared away, or with nothing left but slow readers. As long as nobody else starts the
+        // container, what it has claimed is of this run.
+        let again = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        if assignment.lock.is_some_and(|lock| rustix::fs::flock(lock, again).is_ok()) {
+            network::disconnect_again(&job, &assignment.holdings.ports);
+        }
         return 0;
     }
     let Ok(pidfd) = process::open_pidfd(status.pid) else {

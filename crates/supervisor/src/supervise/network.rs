@@ -2,7 +2,7 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use network::{Connection, Fabric, PortRule};
+use network::{Connection, Fabric, PortRule, State};
 
 use crate::job::{Job, NetworkJob};
 use crate::resolver::{self, Resolver, Sockets};
@@ -57,4 +57,15 @@ pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) {
     }
     // The guardian has them open too, for as long as it takes to end.
     ports.iter().for_each(network::let_go);
+}
+
+/// Does the same for a predecessor that was killed meanwhile, if it has left something. What it has given back may be
+/// somebody else's by now.
+pub(super) fn disconnect_again(job: &Job, ports: &[OwnedFd]) {
+    let Some(network) = &job.network else { return };
+    let state = State::new(&network.run_root);
+    let on_networks = state.networks_of(&job.id).is_ok_and(|networks| !networks.is_empty());
+    if on_networks || state.ports_of(&job.id).is_ok_and(|ports| !ports.is_empty()) {
+        disconnect(job, ports);
+    }
 }

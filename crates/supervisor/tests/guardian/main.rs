@@ -15,6 +15,10 @@ const TESTS: &[(&str, fn())] = &[
         "networks::a_port_outlives_its_supervisor_and_is_free_at_the_end",
         networks::a_port_outlives_its_supervisor_and_is_free_at_the_end,
     ),
+    (
+        "networks::a_kill_while_it_clears_away_is_made_good",
+        networks::a_kill_while_it_clears_away_is_made_good,
+    ),
     ("networks::a_failed_start_gives_ports_back", networks::a_failed_start_gives_ports_back),
     ("networks::many_ports_do_not_change_the_program", networks::many_ports_do_not_change_the_program),
     ("networks::the_next_supervisor_becomes_the_warden", networks::the_next_supervisor_becomes_the_warden),

@@ -3,8 +3,10 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 
 use network::{BridgeRules, Endpoint, HeldPort, Link, PortRule, Protocol};
+use supervisor::status::{State, Status};
 use supervisor::{Client, Event};
 
 use super::boxes::{Root, Wanted, kill_process, until};
@@ -66,6 +68,24 @@ pub(crate) fn a_port_outlives_its_supervisor_and_is_free_at_the_end() {
     for rule in &rules {
         hold(&root, *rule).unwrap();
     }
+}
+
+pub(crate) fn a_kill_while_it_clears_away_is_made_good() {
+    let root = Root::new();
+    let held = hold(&root, rule("127.0.0.1:0", "10.0.0.2:80".parse().unwrap())).unwrap();
+    let again = held.rule;
+    let wanted = Wanted { script: STAY.into(), ports: vec![held], ..Wanted::default() };
+    let mut container = root.launch("c", wanted);
+    container.started();
+    root.state().publish_ports("c", &[again]).unwrap();
+    let status = container.status();
+    let process = status.open_process().unwrap();
+    // As it is after the end was written down.
+    Status { state: State::Exited, ..status.clone() }.save(&container.run_dir).unwrap();
+    kill_process(status.supervisor);
+    until("the guardian's end", || sys::process::try_wait_any().unwrap().is_some());
+    hold(&root, again).unwrap();
+    sys::process::signal(process.as_fd(), libc::SIGKILL).unwrap();
 }
 
 pub(crate) fn a_failed_start_gives_ports_back() {
@@ -151,7 +171,7 @@ pub(crate) fn the_next_supervisor_becomes_the_warden() {
     let third = warden().unwrap();
     assert!(supervisors().contains(&third));
     for place in [0, 1, 2] {
-        if containers[place].status().state == supervisor::status::State::Running {
+        if containers[place].status().state == State::Running {
             containers[place].kill();
         }
     }
