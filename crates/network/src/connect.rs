@@ -35,12 +35,13 @@ pub(crate) fn connect(fabric: &Fabric, connection: &Connection<'_>, netns: Borro
     if done.is_err() {
         // The failure that is reported is the first.
         let _ = disconnect(fabric, connection.endpoints, connection.ports);
+        let _ = detach(connection.endpoints);
         let _ = container.remove_macvlans(connection.endpoints);
     }
     done
 }
 
-/// Takes a container's elements and host ends away.
+/// Takes a container's elements away.
 pub(crate) fn disconnect(fabric: &Fabric, endpoints: &[Endpoint], ports: &[PortRule]) -> Result<()> {
     let mut elements: Vec<Element> = endpoints.iter().flat_map(own_elements).collect();
     elements.extend(ports.iter().filter_map(elements::of_port));
@@ -48,10 +49,13 @@ pub(crate) fn disconnect(fabric: &Fabric, endpoints: &[Endpoint], ports: &[PortR
         true => Ok(()),
         false => fabric.firewall()?.remove(elements),
     };
-    let host = Socket::open(Subject::Route)?;
-    remove_host_ends(&host, endpoints)?;
     crate::conntrack::forget(ports)?;
     removed
+}
+
+/// Takes a container's host ends away, and with them its interfaces.
+pub(crate) fn detach(endpoints: &[Endpoint]) -> Result<()> {
+    remove_host_ends(&Socket::open(Subject::Route)?, endpoints)
 }
 
 /// Returns what the firewall knows of an endpoint, its bridge included.

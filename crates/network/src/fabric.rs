@@ -105,9 +105,15 @@ impl Fabric {
         crate::inside::Container::open(netns)?.route(endpoint)
     }
 
-    /// Takes firewall elements and interfaces away; what is gone already is fine.
+    /// Takes away what the firewall knows of a container; what is gone already is fine. Interfaces go with the network
+    /// namespace, many at once and while nobody waits; deleting one takes tens of milliseconds.
     pub fn disconnect(&self, endpoints: &[Endpoint], ports: &[PortRule]) -> Result<()> {
         crate::connect::disconnect(self, endpoints, ports)
+    }
+
+    /// Takes interfaces away whose network namespace stays.
+    pub fn detach(&self, endpoints: &[Endpoint]) -> Result<()> {
+        crate::connect::detach(endpoints)
     }
 
     /// Looks for what others have taken away or put in the way. Cheap where all is well.

@@ -45,7 +45,7 @@ pub struct PortRule {
     pub protocol: Protocol,
     /// Address and port on the host; the unspecified address stands for all of its family.
     pub host: SocketAddr,
-    /// Address and port of the container, of the same family.
+    /// Address and port of the container.
     pub container: SocketAddr,
 }
 

@@ -14,6 +14,7 @@
 //!     ports/PROTOCOL-ADDRESS-PORT -> CONTAINER_ID  claims
 //!     containers/ID/networks/NETWORK_ID -> "names" or "plain", and "internal" behind it
 //!     containers/ID/ports                          the published ports of a container that runs
+//!     containers/ID/shared                         others have joined its network namespace
 //! ```
 //!
 //! The marker below the container is written first and removed last: whatever a kill leaves is found by it.
@@ -251,6 +252,17 @@ impl State {
         }
     }
 
+    /// Notes that somebody else lives in the network namespace of a container too: it may outlive the container.
+    pub fn share(&self, container_id: &str) -> Result<()> {
+        let directory = ensure(&self.run_root.join("containers").join(container_id))?;
+        Ok(store::write_atomic(&directory, "shared", b"", Durability::Volatile)?)
+    }
+
+    /// Whether somebody else has joined the network namespace of a container.
+    pub fn is_shared(&self, container_id: &str) -> bool {
+        sys::fs::exists(self.run_root.join("containers").join(container_id).join("shared"))
+    }
+
     /// Takes back all ports of a container.
     pub fn release_ports(&self, container_id: &str, ports: &[crate::PortRule]) -> Result<()> {
         if ports.is_empty() {
@@ -269,7 +281,9 @@ impl State {
             self.release(&network_id, container_id)?;
         }
         self.release_claims(&self.ports(), container_id)?;
-        remove(&self.run_root.join("containers").join(container_id).join("ports"))?;
+        for name in ["ports", "shared"] {
+            remove(&self.run_root.join("containers").join(container_id).join(name))?;
+        }
         match rustix::fs::rmdir(self.markers(container_id)) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(sys::Error::new("cannot remove the markers of networks", errno).into()),

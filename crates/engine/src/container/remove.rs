@@ -85,7 +85,7 @@ pub(crate) fn clear_lost_run(engine: &Engine, container: &Container) {
 }
 
 /// Gives back addresses, names and ports.
-fn leave_networks(engine: &Engine, id: &str) {
+pub(crate) fn leave_networks(engine: &Engine, id: &str) {
     let state = State::new(engine.run_root());
     let (Ok(endpoints), Ok(ports)) = (state.endpoints_of(id), state.ports_of(id)) else { return };
     if !endpoints.is_empty() || !ports.is_empty() {

@@ -78,6 +78,7 @@ fn clear_away(engine: &Engine, record: &ContainerRecord) {
     if container.is_running() {
         return;
     }
+    super::remove::leave_networks(engine, &record.id);
     if record.request.auto_remove {
         let _ = super::remove::delete(engine, record, Volumes::Removed);
     }

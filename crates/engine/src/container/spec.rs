@@ -77,6 +77,7 @@ impl Situation {
             let other = running_container(engine, word, &format!("{file} namespace"))?;
             if kind == NamespaceKind::Network {
                 network_of = Some(other.record.id.clone());
+                network::State::new(engine.run_root()).share(&other.record.id)?;
             }
             let pid = other.running()?.pid;
             joined.push((kind, PathBuf::from(format!("/proc/{pid}/ns/{file}"))));

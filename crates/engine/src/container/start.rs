@@ -72,7 +72,14 @@ fn start_one(
     let mut timing = Timing::new(false);
     let client = launch(engine, &container.record, &options, lock, &mut timing)?;
     let mut attached = Attached::new(engine, client, &container.record, attach, keys);
-    attached.until_started(terminal).map_err(|error| crate::system::explain(engine, error))?;
+    attached.until_started(terminal).map_err(|error| {
+        if !Container::load(engine, &container.record.id)
+            .is_ok_and(|now| now.is_some_and(|now| now.is_running()))
+        {
+            super::remove::leave_networks(engine, &container.record.id);
+        }
+        crate::system::explain(engine, error)
+    })?;
     if attach.any() { attached.stay(terminal, request.sig_proxy) } else { Ok(Outcome::Detached) }
 }
 

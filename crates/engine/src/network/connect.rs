@@ -77,8 +77,10 @@ fn join(
     })();
     // One that has ended meanwhile has given its places back already.
     if joined.is_err() || !running.is_alive() {
-        let _ = Fabric::new(engine.run_root())
-            .disconnect(&state.endpoint(&network.id, &record.id)?.into_iter().collect::<Vec<_>>(), &[]);
+        let endpoints: Vec<Endpoint> = state.endpoint(&network.id, &record.id)?.into_iter().collect();
+        let fabric = Fabric::new(engine.run_root());
+        let _ = fabric.disconnect(&endpoints, &[]);
+        let _ = fabric.detach(&endpoints);
         let _ = state.release(&network.id, &record.id);
     }
     joined

@@ -45,11 +45,28 @@ pub(super) fn hold(
         return Ok(Vec::new());
     }
     let Some(target) = target(endpoints, networks) else { return Ok(Vec::new()) };
-    let mut held = Vec::new();
-    for wanted in &wanted {
-        held.extend(one(engine, record, wanted, &target)?);
+    with_open_files(2 * wanted.len(), || {
+        let mut held = Vec::new();
+        for wanted in &wanted {
+            held.extend(one(engine, record, wanted, &target)?);
+        }
+        Ok(held)
+    })
+}
+
+/// Runs `body` with room for so many more open files. What is open stays open where the limit is lower again.
+fn with_open_files<T>(more: usize, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Enough for all else that a start has open.
+    const OTHERS: u64 = 200;
+    const KIND: u32 = libc::RLIMIT_NOFILE as u32;
+    let (soft, hard) = sys::process::rlimit(0, KIND)?;
+    if more as u64 + OTHERS <= soft {
+        return body();
     }
-    Ok(held)
+    sys::process::set_rlimit(0, KIND, hard, hard)?;
+    let result = body();
+    sys::process::set_rlimit(0, KIND, soft, hard)?;
+    result
 }
 
 /// The first network that leads outside takes the ports; macvlan needs none, its containers have addresses of the

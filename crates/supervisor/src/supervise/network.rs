@@ -52,6 +52,9 @@ pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) {
     let endpoints = endpoints.unwrap_or_else(|_| network.endpoints.clone());
     let known = fabric.state().ports_of(&job.id).unwrap_or_default();
     let published = PortRule::led(if known.is_empty() { &network.ports } else { &known });
+    if fabric.state().is_shared(&job.id) {
+        let _ = fabric.detach(&endpoints);
+    }
     if fabric.disconnect(&endpoints, &published).is_ok() {
         let _ = fabric.state().release_all(&job.id);
     }
