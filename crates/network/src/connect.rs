@@ -12,7 +12,6 @@ use crate::elements;
 use crate::endpoint::{Endpoint, Link};
 use crate::error::{Error, Result};
 use crate::fabric::{Connection, Fabric};
-use crate::firewall::Firewall;
 use crate::inside::Container;
 use crate::join::Place;
 use crate::nft::Element;
@@ -35,27 +34,29 @@ pub(crate) fn connect(fabric: &Fabric, connection: &Connection<'_>, netns: Borro
     if done.is_err() {
         // The failure that is reported is the first.
         let _ = disconnect(fabric, connection.endpoints, connection.ports);
-        let _ = detach(connection.endpoints);
         let _ = container.remove_macvlans(connection.endpoints);
     }
     done
 }
 
-/// Takes a container's elements away.
+/// Takes a container's host ends and elements away. In this order: a port that the firewall does not know is not held to
+/// its own addresses.
 pub(crate) fn disconnect(fabric: &Fabric, endpoints: &[Endpoint], ports: &[PortRule]) -> Result<()> {
-    let mut elements: Vec<Element> = endpoints.iter().flat_map(own_elements).collect();
-    elements.extend(ports.iter().filter_map(elements::of_port));
-    let removed = match elements.is_empty() {
-        true => Ok(()),
-        false => fabric.firewall()?.remove(elements),
-    };
-    crate::conntrack::forget(ports)?;
-    removed
+    let gone = remove_host_ends(&Socket::open(Subject::Route)?, endpoints);
+    forget(fabric, endpoints, ports)?;
+    gone
 }
 
-/// Takes a container's host ends away, and with them its interfaces.
-pub(crate) fn detach(endpoints: &[Endpoint]) -> Result<()> {
-    remove_host_ends(&Socket::open(Subject::Route)?, endpoints)
+/// Takes a container's elements away.
+pub(crate) fn forget(fabric: &Fabric, endpoints: &[Endpoint], ports: &[PortRule]) -> Result<()> {
+    let mut elements: Vec<Element> = endpoints.iter().flat_map(own_elements).collect();
+    elements.extend(ports.iter().filter_map(elements::of_port));
+    if elements.is_empty() {
+        return Ok(());
+    }
+    let firewall = fabric.firewall()?;
+    firewall.remove(elements)?;
+    crate::conntrack::forget(&firewall.socket, ports)
 }
 
 /// Returns what the firewall knows of an endpoint, its bridge included.
@@ -84,9 +85,9 @@ fn guard(fabric: &Fabric, host: &Socket, connection: &Connection<'_>) -> Result<
             fabric.ensure(rules)?;
         }
     }
-    let firewall: Firewall<'_> = fabric.firewall()?;
+    let firewall = fabric.firewall()?;
     firewall.add(elements)?;
-    crate::conntrack::forget(connection.ports)
+    crate::conntrack::forget(&firewall.socket, connection.ports)
 }
 
 /// Makes the interfaces. All are made by one batch; what was refused first decides what to do before the next try.

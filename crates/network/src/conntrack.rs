@@ -34,13 +34,12 @@ struct Flow {
 }
 
 /// Forgets flows of UDP to published ports, wherever they led. What nobody remembers is fine.
-pub(crate) fn forget(ports: &[PortRule]) -> Result<()> {
+pub(crate) fn forget(socket: &Socket, ports: &[PortRule]) -> Result<()> {
     let datagrams: Vec<&PortRule> = ports.iter().filter(|port| port.protocol == Protocol::Udp).collect();
     if datagrams.is_empty() {
         return Ok(());
     }
-    let socket = Socket::open(Subject::Netfilter)?;
-    let flows = list(&socket)?;
+    let flows = list(socket)?;
     let mut own = None;
     for flow in flows {
         let mut concerned = false;

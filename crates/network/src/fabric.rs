@@ -3,6 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use sys::netlink::Subject;
@@ -10,10 +11,10 @@ use sys::netlink::Subject;
 use crate::error::Result;
 use crate::firewall::Firewall;
 use crate::route::{delete_link, list_links, list_routes};
-use crate::socket::Socket;
+use crate::socket::{Kept, Socket};
 use crate::wire::Batch;
 use crate::{BridgeRules, Cidr, Endpoint, PortRule, State};
-use crate::{bridge, elements, join};
+use crate::{bridge, elements, explain, foreign, join, restore};
 
 /// The run root of the engine that names its tables and bridges plainly.
 const RUN_ROOT: &str = "/run/coracle";
@@ -25,6 +26,8 @@ pub struct Fabric {
     /// Name of the engine's firewall tables.
     table: String,
     ports_max: Option<usize>,
+    /// For the packet filter of the network namespace in which it was used first.
+    kept: Arc<Kept>,
 }
 
 /// What one container gets.
@@ -55,7 +58,12 @@ pub struct Fault {
 impl Fabric {
     /// Opens the fabric of the engine with this run root; engines with different run roots have tables of their own.
     pub fn new(run_root: &Path) -> Self {
-        Self { state: State::new(run_root), table: table_name(run_root), ports_max: None }
+        Self {
+            state: State::new(run_root),
+            table: table_name(run_root),
+            ports_max: None,
+            kept: Arc::default(),
+        }
     }
 
     /// Takes bridges to be full before the kernel does. For tests: a thousand ports take their time.
@@ -79,7 +87,7 @@ impl Fabric {
     }
 
     pub(crate) fn firewall(&self) -> Result<Firewall<'_>> {
-        Firewall::open(&self.state, &self.table)
+        Firewall::open(&self.state, &self.table, &self.kept)
     }
 
     /// Makes a network's bridge and what the firewall knows of it, where they are missing.
@@ -90,7 +98,7 @@ impl Fabric {
         let joined = join::bridges_of(&host, &bridge.bridge);
         firewall.add(elements::of_bridge(bridge, &joined))?;
         bridge::ensure(&host, bridge)?;
-        Ok(())
+        foreign::ensure(&firewall.socket, &self.table)
     }
 
     /// Connects a container: interfaces, addresses and routes in its network namespace (or that of a process, given by
@@ -105,25 +113,28 @@ impl Fabric {
         crate::inside::Container::open(netns)?.route(endpoint)
     }
 
-    /// Takes away what the firewall knows of a container; what is gone already is fine. Interfaces go with the network
-    /// namespace, many at once and while nobody waits; deleting one takes tens of milliseconds.
+    /// Takes interfaces and firewall elements away; what is gone already is fine. The container may live on.
+    ///
+    /// To be called before the state forgets them and gives addresses and ports to others. Removing an interface takes
+    /// the kernel some 30 ms; where the container's network namespace ends with it, [`Fabric::forget`] does.
     pub fn disconnect(&self, endpoints: &[Endpoint], ports: &[PortRule]) -> Result<()> {
         crate::connect::disconnect(self, endpoints, ports)
     }
 
-    /// Takes interfaces away whose network namespace stays.
-    pub fn detach(&self, endpoints: &[Endpoint]) -> Result<()> {
-        crate::connect::detach(endpoints)
+    /// Takes firewall elements away, of a container whose last process has ended: interfaces go with its network
+    /// namespace, in the kernel's own time.
+    pub fn forget(&self, endpoints: &[Endpoint], ports: &[PortRule]) -> Result<()> {
+        crate::connect::forget(self, endpoints, ports)
     }
 
     /// Looks for what others have taken away or put in the way. Cheap where all is well.
     pub fn faults(&self) -> Result<Vec<Fault>> {
-        Ok(Vec::new())
+        restore::faults(self)
     }
 
     /// Makes anew whatever is missing of what the state says: tables, bridges, their ports, forwarding.
     pub fn restore(&self) -> Result<()> {
-        Ok(())
+        restore::restore(self)
     }
 
     /// Removes a network's bridge, with those joined to it, and what the firewall knows of it; with the last bridge
@@ -136,7 +147,10 @@ impl Fabric {
         joined.iter().for_each(|joined| join::remove(&mut batch, joined));
         delete_link(&mut batch, &bridge.bridge);
         let refusals = host.send(batch)?;
-        self.firewall()?.remove_bridge(elements::of_bridge(bridge, &joined))?;
+        let firewall = self.firewall()?;
+        if firewall.remove_bridge(elements::of_bridge(bridge, &joined))? {
+            foreign::remove(&firewall.socket)?;
+        }
         match refusals.into_iter().find(|refusal| refusal.errno != Errno::NODEV) {
             Some(refusal) => Err(refusal.into()),
             None => Ok(()),
@@ -151,8 +165,7 @@ impl Fabric {
     /// Tells by which elements and rules packets to a published port get to the container, and what could stop them:
     /// a line each.
     pub fn explain(&self, port: &PortRule) -> Result<Vec<String>> {
-        let _ = port;
-        Ok(Vec::new())
+        explain::explain(self, port)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::nft::{
     self, Element, Operation, Table, change_elements, change_elements_one_by_one, list_elements, list_rules,
     replace_table,
 };
-use crate::socket::{Refusal, Socket};
+use crate::socket::{Kept, Lent, Refusal};
 use crate::state::State;
 use crate::tables::{packet_table, sender_table};
 use crate::wire::Batch;
@@ -24,12 +24,12 @@ const LOCK: &str = ".lock";
 pub(crate) struct Firewall<'a> {
     state: &'a State,
     table: &'a str,
-    pub(crate) socket: Socket,
+    pub(crate) socket: Lent<'a>,
 }
 
 impl<'a> Firewall<'a> {
-    pub(crate) fn open(state: &'a State, table: &'a str) -> Result<Self> {
-        let socket = match Socket::open(Subject::Netfilter) {
+    pub(crate) fn open(state: &'a State, table: &'a str, kept: &'a Kept) -> Result<Self> {
+        let socket = match kept.lend(Subject::Netfilter) {
             Err(Error::System(error)) if error.errno() == Some(Errno::PROTONOSUPPORT) => {
                 return Err(Error::NoPacketFilter(Errno::PROTONOSUPPORT.into()));
             }
@@ -142,6 +142,16 @@ impl<'a> Firewall<'a> {
         if self.is_whole()? && self.try_add(extra)?.is_none() {
             return Ok(());
         }
+        self.replace(extra)
+    }
+
+    /// Makes the tables anew with all that the state says.
+    pub(crate) fn rebuild_all(&self) -> Result<()> {
+        let _alone = Lock::exclusive(self.state.directory()?, LOCK)?;
+        self.replace(&[])
+    }
+
+    fn replace(&self, extra: &[Element]) -> Result<()> {
         let mut elements = self.elements()?;
         elements.extend_from_slice(extra);
         sort(&mut elements);

@@ -5,6 +5,8 @@
 //! With br_netfilter the host's own addresses are reached on such a bridge itself, which passes packets to published
 //! ports on to the first; so it needs the switches of the first, and loose checks of source addresses.
 
+use std::collections::HashMap;
+
 use rustix::io::Errno;
 use store::Durability;
 use sys::Dir;
@@ -17,7 +19,9 @@ use crate::error::{Error, Result};
 use crate::fabric::Fabric;
 use crate::forwarding::set_interface;
 use crate::hash::fnv;
-use crate::route::{PortFlags, delete_link, list_ports, new_join, start_link, start_port};
+use crate::route::{
+    LinkListed, PortFlags, delete_link, list_ports, new_join, set_master, start_link, start_port,
+};
 use crate::socket::Socket;
 use crate::state::State;
 use crate::wire::Batch;
@@ -135,10 +139,14 @@ fn ends(joined: &str) -> [String; 2] {
     [format!("crj{hash:010x}a"), format!("crj{hash:010x}b")]
 }
 
-/// Lists the bridges that are joined to one, in the calling thread's network namespace.
+/// Lists the names that further bridges of a network may have.
+pub(crate) fn names(bridge: &str) -> impl Iterator<Item = String> {
+    LETTERS.chars().map(move |letter| name(bridge, letter))
+}
+
+/// Lists the bridges that are joined to one, in the socket's network namespace.
 pub(crate) fn bridges_of(socket: &Socket, bridge: &str) -> Vec<String> {
-    let names = LETTERS.chars().map(|letter| name(bridge, letter));
-    names.take_while(|name| socket.index_of(name).is_ok()).collect()
+    names(bridge).filter(|name| socket.index_of(name).is_ok()).collect()
 }
 
 /// Makes a further bridge and joins it to the first; others may do so at the same time.
@@ -159,7 +167,9 @@ pub(crate) fn ensure(fabric: &Fabric, host: &Socket, rules: &BridgeRules, joined
     let mut batch = Batch::new();
     let [one, other] = ends(joined);
     start_link(&mut batch, joined);
-    new_join(&mut batch, [&one, &other], [first, second]);
+    new_join(&mut batch, &one, &other);
+    set_master(&mut batch, &one, first);
+    set_master(&mut batch, &other, second);
     start_port(&mut batch, &one, None, PortFlags::default());
     start_port(&mut batch, &other, None, PortFlags::default());
     match host.send(batch)?.into_iter().find(|refusal| refusal.errno != Errno::EXIST) {
@@ -168,9 +178,14 @@ pub(crate) fn ensure(fabric: &Fabric, host: &Socket, rules: &BridgeRules, joined
     }
 }
 
-/// Whether a joined bridge is connected to the first.
-pub(crate) fn is_joined(socket: &Socket, joined: &str) -> bool {
-    ends(joined).iter().all(|end| socket.index_of(end).is_ok())
+/// Whether a joined bridge is connected to the first, by what interfaces there are.
+pub(crate) fn is_joined(links: &HashMap<String, LinkListed>, bridge: &str, joined: &str) -> bool {
+    let [one, other] = ends(joined);
+    let port_of = |end: &str, bridge: &str| match (links.get(end), links.get(bridge)) {
+        (Some(end), Some(bridge)) => end.up && end.master == Some(bridge.index),
+        _ => false,
+    };
+    port_of(&one, bridge) && port_of(&other, joined)
 }
 
 /// Says that a further bridge and its connection are to go.

@@ -117,20 +117,17 @@ pub(crate) fn new_macvlan(batch: &mut Batch, parent: u32, mode: MacvlanMode, ins
     });
 }
 
-/// Creates two bridges' connection: each end a port of one.
-pub(crate) fn new_join(batch: &mut Batch, ends: [&str; 2], bridges: [u32; 2]) {
+/// Creates two interfaces, each the other end of the other.
+pub(crate) fn new_join(batch: &mut Batch, one: &str, other: &str) {
     const PEER: u16 = 1;
-    batch.message(NEW_LINK, CREATE | EXCLUSIVE, &header(0, 0), "join two bridges");
-    batch.put_text(link::NAME, ends[0]).put_u32(link::MASTER, bridges[0]);
-    batch.nest(link::INFO, |info| {
+    batch.message(NEW_LINK, CREATE | EXCLUSIVE, &header(0, 0), "create the connection of two bridges");
+    batch.put_text(link::NAME, one).nest(link::INFO, |info| {
         info.put_text(link::INFO_KIND, "veth").nest(link::INFO_DATA, |data| {
             data.nest(PEER, |peer| {
-                peer.raw(&header(0, 0)).put_text(link::NAME, ends[1]);
+                peer.raw(&header(0, 0)).put_text(link::NAME, other);
             });
         });
     });
-    // A master is no attribute of the other end at its birth.
-    set_master(batch, ends[1], bridges[1]);
 }
 
 /// Makes an interface a port of a bridge.

@@ -1,7 +1,10 @@
 //! Talking to the kernel over netlink. It works while we send: the answers are there when that call returns, and
 //! nothing here ever waits.
 
+use std::cell::Cell;
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, recv, send, sockopt};
@@ -25,6 +28,45 @@ const DUMPS: usize = 8;
 pub(crate) struct Socket {
     fd: OwnedFd,
     subject: Subject,
+    /// Set while answers may be under way.
+    busy: Cell<bool>,
+}
+
+/// A socket that is used again and again. Closing one of the packet filter waits, with its lock held, until the kernel
+/// has freed what anybody removed lately (`nft_rcv_nl_event`): ten milliseconds in which nobody's container starts.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Option<Socket>>);
+
+/// A socket that goes back where it came from.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    kept: &'a Kept,
+    socket: Option<Socket>,
+}
+
+impl Kept {
+    /// Lends the socket, or a new one while it is lent already.
+    pub(crate) fn lend(&self, subject: Subject) -> Result<Lent<'_>> {
+        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let socket = idle.map_or_else(|| Socket::open(subject), Ok)?;
+        Ok(Lent { kept: self, socket: Some(socket) })
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        self.socket.as_ref().expect("only dropping takes it")
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(socket) = self.socket.take().filter(|socket| !socket.busy.get()) {
+            *self.kept.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
+        }
+    }
 }
 
 /// A message of a batch that the kernel refused.
@@ -54,7 +96,8 @@ impl AsFd for Socket {
 
 impl Socket {
     pub(crate) fn open(subject: Subject) -> Result<Self> {
-        Ok(Self { fd: sys::netlink::open(subject, SocketFlags::empty())?, subject })
+        let fd = sys::netlink::open(subject, SocketFlags::empty())?;
+        Ok(Self { fd, subject, busy: Cell::new(false) })
     }
 
     /// Returns the number of an interface (netdevice(7)).
@@ -103,6 +146,7 @@ impl Socket {
             let _ = sockopt::set_socket_send_buffer_size_force(&self.fd, bytes.len() * 2)
                 .or_else(|_| sockopt::set_socket_send_buffer_size(&self.fd, bytes.len() * 2));
         }
+        self.busy.set(true);
         retry_on_intr(|| send(&self.fd, bytes, SendFlags::empty()))
             .context(|| "cannot send to the kernel (netlink)".into())?;
         Ok(())
@@ -134,6 +178,7 @@ impl Socket {
                 }
             }
         }
+        self.busy.set(false);
         refusals.sort_by_key(|refusal| refusal.index);
         Ok(refusals)
     }
@@ -155,6 +200,7 @@ impl Socket {
             let mut found = T::default();
             self.push(request.finish())?;
             let whole = self.read_dump(&label, |message| each(&mut found, message))?;
+            self.busy.set(false);
             if whole || attempt == DUMPS {
                 return Ok(found);
             }
@@ -176,6 +222,7 @@ impl Socket {
                         Some((code, why)) if code != 0 => {
                             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
                             let source = Errno::from_raw_os_error(code).into();
+                            self.busy.set(false);
                             return Err(Error::Refused { what: format!("{label}{why}"), source });
                         }
                         _ => return Ok(whole),

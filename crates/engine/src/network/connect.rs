@@ -80,7 +80,6 @@ fn join(
         let endpoints: Vec<Endpoint> = state.endpoint(&network.id, &record.id)?.into_iter().collect();
         let fabric = Fabric::new(engine.run_root());
         let _ = fabric.disconnect(&endpoints, &[]);
-        let _ = fabric.detach(&endpoints);
         let _ = state.release(&network.id, &record.id);
     }
     joined

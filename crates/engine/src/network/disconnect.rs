@@ -59,7 +59,6 @@ fn leave(
     let ports = state.ports_of(&record.id)?;
     let moved = move_ports(&ports, &endpoint, &rest);
     fabric.disconnect(std::slice::from_ref(&endpoint), &PortRule::led(&ports))?;
-    fabric.detach(std::slice::from_ref(&endpoint))?;
     if moved != ports {
         state.publish_ports(&record.id, &moved)?;
     }

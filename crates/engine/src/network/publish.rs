@@ -59,13 +59,14 @@ fn with_open_files<T>(more: usize, body: impl FnOnce() -> Result<T>) -> Result<T
     /// Enough for all else that a start has open.
     const OTHERS: u64 = 200;
     const KIND: u32 = libc::RLIMIT_NOFILE as u32;
-    let (soft, hard) = sys::process::rlimit(0, KIND)?;
+    let failed = |error| sys::Error::new("cannot change the limit of open files", error);
+    let (soft, hard) = sys::process::rlimit(0, KIND).map_err(failed)?;
     if more as u64 + OTHERS <= soft {
         return body();
     }
-    sys::process::set_rlimit(0, KIND, hard, hard)?;
+    sys::process::set_rlimit(0, KIND, hard, hard).map_err(failed)?;
     let result = body();
-    sys::process::set_rlimit(0, KIND, soft, hard)?;
+    sys::process::set_rlimit(0, KIND, soft, hard).map_err(failed)?;
     result
 }
 

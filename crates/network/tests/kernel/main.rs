@@ -3,5 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test program throughout")]
 #![expect(clippy::disallowed_methods, reason = "tests may read files and run programs")]
 
+mod inside;
+mod many;
+mod mending;
 mod paths;
+mod spoof;
+mod strangers;
 mod world;

@@ -52,10 +52,12 @@ pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) {
     let endpoints = endpoints.unwrap_or_else(|_| network.endpoints.clone());
     let known = fabric.state().ports_of(&job.id).unwrap_or_default();
     let published = PortRule::led(if known.is_empty() { &network.ports } else { &known });
-    if fabric.state().is_shared(&job.id) {
-        let _ = fabric.detach(&endpoints);
-    }
-    if fabric.disconnect(&endpoints, &published).is_ok() {
+    // Its interfaces go with its network namespace, unless others have joined that.
+    let gone = match fabric.state().is_shared(&job.id) {
+        true => fabric.disconnect(&endpoints, &published),
+        false => fabric.forget(&endpoints, &published),
+    };
+    if gone.is_ok() {
         let _ = fabric.state().release_all(&job.id);
     }
     // The guardian has them open too, for as long as it takes to end.

@@ -14,14 +14,12 @@
 //! Nobody is told that there is an election, and nobody keeps a list: the lock goes with its holder. A container that
 //! has lived for a moment only takes no part.
 
-mod watch;
-
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use network::{Fabric, Fault, Link};
+use network::{Fabric, Fault, Link, Watch};
 use rustix::event::epoll::{self, EventFlags};
 use rustix::fs::AtFlags;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
@@ -32,7 +30,6 @@ use sys::{Context, Dir};
 use super::Source;
 use crate::job::NetworkJob;
 use crate::status;
-use watch::Watch;
 
 const LOCK: &str = "warden.lock";
 const WARDEN: &str = "warden";
@@ -117,7 +114,7 @@ impl Warden {
         }
     }
 
-    fn act(&mut self, event: Event, epoll: &OwnedFd) -> sys::Result<()> {
+    fn act(&mut self, event: Event, epoll: &OwnedFd) -> network::Result<()> {
         if let Some(timer) = self.timer.as_ref().filter(|_| event == Event::Time) {
             let _ = rustix::io::read(timer, &mut [0u8; 8]);
         }
@@ -131,14 +128,14 @@ impl Warden {
                     let _ = epoll::delete(epoll, fd);
                 }
                 let pause = *pause;
-                self.set_timer(epoll, pause)
+                Ok(self.set_timer(epoll, pause)?)
             }
             (Role::Warden { .. }, Event::Time) => self.look(epoll),
             _ => Ok(()),
         }
     }
 
-    fn try_lock(&mut self, epoll: &OwnedFd) -> sys::Result<()> {
+    fn try_lock(&mut self, epoll: &OwnedFd) -> network::Result<()> {
         let pause = match &self.role {
             Role::Candidate { next_pause } => *next_pause,
             _ => RETRY,
@@ -152,7 +149,7 @@ impl Warden {
                 // What the one before left is ours to remove.
                 self.role = Role::Warden { _lock: lock, watch, fabric, pause: TOGETHER, faulty: true };
                 // Nobody has looked since it ended.
-                self.set_timer(epoll, TOGETHER)
+                Ok(self.set_timer(epoll, TOGETHER)?)
             }
             Elected::Another(warden) => {
                 let data = Source::Warden(Event::Ended).data();
@@ -164,13 +161,13 @@ impl Warden {
             }
             Elected::Unknown => {
                 self.role = Role::Candidate { next_pause: (2 * pause).min(RETRY_MAX) };
-                self.set_timer(epoll, pause)
+                Ok(self.set_timer(epoll, pause)?)
             }
         }
     }
 
     /// Makes good what others have done.
-    fn look(&mut self, epoll: &OwnedFd) -> sys::Result<()> {
+    fn look(&mut self, epoll: &OwnedFd) -> network::Result<()> {
         let Role::Warden { watch, fabric, pause, faulty, .. } = &mut self.role else { return Ok(()) };
         let began = Instant::now();
         // Before we look: what comes later wakes us.
