@@ -5,6 +5,7 @@ mod binds;
 mod harness;
 mod images;
 mod isolation;
+mod life;
 mod lifecycle;
 mod limits;
 mod lost;

@@ -1,6 +1,7 @@
 //! Pausing: the freezer of v2, or of v1 where there is no v2 directory.
 
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,9 @@ use crate::controller::Controller;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::group::{Group, Member};
+use crate::hierarchies::{Hierarchies, Mount};
+use crate::layout::Kind;
+use crate::path::CgroupPath;
 
 /// How long a process may stay in the kernel before pausing fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -141,6 +145,53 @@ impl Group {
         let verb = if want == Want::Frozen { "pause" } else { "resume" };
         Error::Timeout { verb, path: self.show(member), waited: PATIENCE, state: state.to_owned() }
     }
+}
+
+/// Tells which groups are paused by one small file of each, for lists of many containers: opening a [`Group`] opens a
+/// directory in every hierarchy.
+#[derive(Debug)]
+pub struct Freezers {
+    v2: OnceLock<Option<Hierarchies>>,
+    /// Looked for where v2 has no answer.
+    all: OnceLock<Option<Hierarchies>>,
+}
+
+impl Default for Freezers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Freezers {
+    /// Has looked at nothing yet.
+    pub const fn new() -> Self {
+        Self { v2: OnceLock::new(), all: OnceLock::new() }
+    }
+
+    /// Whether a group is paused, or about to be; one that is not there is not. Agrees with [`Group::frozen`].
+    pub fn is_frozen(&self, path: &CgroupPath) -> bool {
+        let v2 = self.v2.get_or_init(Hierarchies::detect_v2).iter().flat_map(Hierarchies::mounts);
+        if let Some(answer) = v2.map(|mount| look(mount, path)).find_map(|answer| answer) {
+            return answer;
+        }
+        let all = self.all.get_or_init(|| Hierarchies::detect().ok()).iter().flat_map(Hierarchies::mounts);
+        // A v2 hierarchy in an unusual place is found only now.
+        let (v2, v1): (Vec<&Mount>, Vec<&Mount>) = all.partition(|mount| mount.facts.kind == Kind::V2);
+        v2.into_iter().chain(v1).find_map(|mount| look(mount, path)).unwrap_or(false)
+    }
+}
+
+/// Reads the state of a group in one hierarchy; `None` where that has no freezer, or not the group.
+fn look(mount: &Mount, path: &CgroupPath) -> Option<bool> {
+    let is_v2 = mount.facts.kind == Kind::V2;
+    if !is_v2 && !mount.facts.v1_controllers().contains(Controller::Freezer) {
+        return None;
+    }
+    let file = if is_v2 { "cgroup.freeze" } else { "freezer.state" };
+    let mut buffer = [0; 32];
+    let name = format!("{}/{file}", mount.facts.resolve(path));
+    let state = file::read_into(mount.as_fd(), &name, &mut buffer).ok()?;
+    Some(if is_v2 { state == b"1" } else { state != b"THAWED" })
 }
 
 #[derive(Clone, Copy, PartialEq)]

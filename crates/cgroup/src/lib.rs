@@ -27,6 +27,7 @@ pub use controller::{Controller, Controllers};
 pub use device_program::device_program;
 pub use devices::default_devices;
 pub use error::{Error, Result, Warning};
+pub use freeze::Freezers;
 pub use group::Group;
 pub use hierarchies::Hierarchies;
 pub use layout::{Hierarchy, Kind, Layout, Mode};

@@ -45,6 +45,8 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         Command::Start(request) => start(&engine, &request),
         Command::Stop(request) => each(container::stop(&engine, &request)),
         Command::Kill(request) => each(container::kill(&engine, &request)),
+        Command::Pause(request) => each(container::pause(&engine, &request)),
+        Command::Unpause(request) => each(container::unpause(&engine, &request)),
         Command::Remove(request) => each(container::remove(&engine, &request)),
         Command::Wait(request) => each(container::wait(&engine, &request)),
         Command::Exec(request) => exec(&engine, &request),

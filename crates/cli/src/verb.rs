@@ -24,6 +24,7 @@ pub(crate) enum Verb {
     NetworkLs,
     NetworkPrune,
     NetworkRm,
+    Pause,
     Port,
     Ps,
     Rm,
@@ -32,6 +33,7 @@ pub(crate) enum Verb {
     Start,
     Stop,
     Tag,
+    Unpause,
     Version,
     VolumeCreate,
     VolumeInspect,
@@ -141,6 +143,12 @@ pub(crate) const VERBS: &[Entry] = &[
     entry(Verb::Load, &["load", "image load"], "[OPTIONS]", "Load an image from a tar archive or STDIN"),
     entry(Verb::Logs, &["logs", "container logs"], "[OPTIONS] CONTAINER", "Fetch the logs of a container"),
     entry(
+        Verb::Pause,
+        &["pause", "container pause"],
+        "CONTAINER [CONTAINER...]",
+        "Pause all processes within one or more containers",
+    ),
+    entry(
         Verb::Port,
         &["port", "container port"],
         "[OPTIONS] CONTAINER [PRIVATE_PORT[/PROTO]]",
@@ -175,6 +183,12 @@ pub(crate) const VERBS: &[Entry] = &[
         &["tag", "image tag"],
         "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
         "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+    ),
+    entry(
+        Verb::Unpause,
+        &["unpause", "container unpause"],
+        "CONTAINER [CONTAINER...]",
+        "Unpause all processes within one or more containers",
     ),
     entry(
         Verb::Wait,
@@ -260,7 +274,6 @@ const LATER: &[&str] = &[
     "logout",
     "manifest",
     "node",
-    "pause",
     "plugin",
     "prune",
     "pull",
@@ -276,7 +289,6 @@ const LATER: &[&str] = &[
     "swarm",
     "top",
     "trust",
-    "unpause",
     "update",
     "df",
 ];

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::thread::sleep;
 use std::time::Duration;
 
-use cgroup::{Group, Hierarchies};
+use cgroup::{Freezers, Group, Hierarchies};
 use oci::runtime::{Pids, Resources};
 use rustix::process::Signal;
 
@@ -100,17 +100,19 @@ fn paused_group_stands_still_and_runs_on() {
         group.freeze().unwrap();
         group.freeze().unwrap();
         assert!(group.frozen().unwrap(), "{way}");
+        assert!(Freezers::new().is_frozen(group.path()), "{way}");
         let before = ticks(pid);
         sleep(Duration::from_millis(80));
         assert_eq!(ticks(pid), before, "{way}");
         group.thaw().unwrap();
-        assert!(!group.frozen().unwrap());
+        assert!(!group.frozen().unwrap() && !Freezers::new().is_frozen(group.path()));
         eventually("it spins again", || ticks(pid) > before);
         // A paused container can be killed.
         group.freeze().unwrap();
         group.kill(Signal::KILL).unwrap();
         assert_eq!(script.into_child().wait().unwrap().signal(), Some(9), "{way}");
         group.destroy().unwrap();
+        assert!(!Freezers::new().is_frozen(group.path()), "what is gone is not paused");
     });
 }
 

@@ -2,9 +2,9 @@
 
 use engine::request::{
     AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest, ImagesRequest,
-    ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PortRequest,
-    PsRequest, RemoveImagesRequest, RemoveRequest, RunRequest, StartRequest, StopRequest, TagRequest,
-    WaitRequest,
+    ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest,
+    PortRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RunRequest, StartRequest, StopRequest,
+    TagRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -23,6 +23,7 @@ pub(crate) mod kill;
 pub(crate) mod load;
 pub(crate) mod logs;
 pub(crate) mod network;
+pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod rm;
@@ -32,6 +33,7 @@ pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod system_audit;
 pub(crate) mod tag;
+pub(crate) mod unpause;
 pub(crate) mod version;
 pub(crate) mod volume;
 pub(crate) mod wait;
@@ -56,6 +58,7 @@ pub enum Command {
     Load(LoadRequest),
     Logs(LogsRequest),
     Network(NetworkCommand),
+    Pause(PauseRequest),
     Port {
         request: PortRequest,
         /// Tell by which rules packets get there.
@@ -68,6 +71,7 @@ pub enum Command {
     Start(StartRequest),
     Stop(StopRequest),
     Tag(TagRequest),
+    Unpause(PauseRequest),
     Version(Format),
     Volume(VolumeCommand),
     Wait(WaitRequest),

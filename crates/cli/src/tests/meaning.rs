@@ -154,6 +154,8 @@ fn other_verbs() {
         "stop --time=-1 a",
         "kill a",
         "kill -s RTMIN+1 a",
+        "pause a b",
+        "container unpause a",
         "rm -fv a b",
         "wait a",
         "exec -it -u root -w /x --privileged --env-file vars.env web sh",

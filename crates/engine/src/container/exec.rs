@@ -32,6 +32,13 @@ pub enum ExecOutcome {
 pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> Result<ExecOutcome> {
     let container = find(engine, &request.container)?;
     let status = container.running()?;
+    if container.is_paused() {
+        return Err(Error::conflict(format!(
+            "Container {} is paused, unpause the container before exec",
+            container.record.id
+        ))
+        .hint(format!("`coracle unpause {}`", request.container)));
+    }
     let pidfd = status
         .open_process()
         .ok_or_else(|| Error::conflict(format!("container `{}` has just ended", request.container)))?;

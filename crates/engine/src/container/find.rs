@@ -1,5 +1,6 @@
 //! Finds containers by name, id or unique beginning of an id.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ use super::record::ContainerRecord;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
 
+/// Where this machine's freezers are: a fact of the machine, found once for all containers of a list.
+static FREEZERS: cgroup::Freezers = cgroup::Freezers::new();
+
 /// A container as it lies on disk.
 #[derive(Debug)]
 pub(crate) struct Container {
@@ -18,6 +22,8 @@ pub(crate) struct Container {
     pub(crate) run_dir: PathBuf,
     /// Whether its first process was alive when the status was read: the two are of one moment.
     alive: bool,
+    /// Asked of the kernel when it is first needed.
+    paused: OnceCell<bool>,
 }
 
 impl Container {
@@ -41,18 +47,29 @@ impl Container {
         if status.is_none() {
             status = last_run(&directory);
         }
-        Ok(Some(Self { record, status, run_dir, alive }))
+        Ok(Some(Self { record, status, run_dir, alive, paused: OnceCell::new() }))
     }
 
-    /// Whether its first process was alive when it was looked at.
+    /// Whether its first process was alive when it was looked at; a paused one is.
     pub(crate) fn is_running(&self) -> bool {
         self.alive
+    }
+
+    /// Whether it runs and its processes stand still: by the kernel's word, which no crash can make a lie.
+    pub(crate) fn is_paused(&self) -> bool {
+        let ask = |status: &Status| {
+            let path = cgroup::CgroupPath::parse(status.cgroup.as_deref()?).ok()?;
+            Some(FREEZERS.is_frozen(&path))
+        };
+        let running = self.status.as_ref().filter(|_| self.alive);
+        *self.paused.get_or_init(|| running.and_then(ask).unwrap_or(false))
     }
 
     /// The state in Docker's words.
     pub(crate) fn state(&self) -> Life {
         match &self.status {
             None => Life::Created,
+            Some(_) if self.is_paused() => Life::Paused,
             Some(_) if self.alive => Life::Running,
             // Its process is gone and nobody wrote down how it ended: a crash of the machine.
             Some(status) if status.state == State::Running => Life::Lost,
@@ -88,6 +105,7 @@ impl Container {
 pub(crate) enum Life {
     Created,
     Running,
+    Paused,
     Exited,
     Lost,
 }
@@ -97,6 +115,7 @@ impl Life {
         match self {
             Self::Created => "created",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Exited | Self::Lost => "exited",
         }
     }

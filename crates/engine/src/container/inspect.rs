@@ -146,25 +146,26 @@ fn extra_host((name, address): &(String, Option<std::net::IpAddr>)) -> String {
 fn state(container: &Container) -> Value {
     let status = container.status.as_ref();
     let life = container.state();
+    let running = container.is_running();
     let time = |time: Option<i64>| match time {
         Some(time) if time > 0 => format_time(time),
         _ => "0001-01-01T00:00:00Z".to_owned(),
     };
     json!({
         "Status": life.word(),
-        "Running": life == Life::Running,
-        "Paused": false,
+        "Running": running,
+        "Paused": life == Life::Paused,
         "Restarting": false,
         "OOMKilled": status.is_some_and(|status| status.oom_killed),
         "Dead": false,
-        "Pid": status.filter(|_| life == Life::Running).map_or(0, |status| status.pid),
+        "Pid": status.filter(|_| running).map_or(0, |status| status.pid),
         "ExitCode": container.exit_code(),
         "Error": status.and_then(|status| status.error.clone()).unwrap_or_default(),
         "StartedAt": time(status.map(|status| status.started)),
         "FinishedAt": time(status.map(|status| status.finished)),
         "Warnings": status.map(|status| status.warnings.clone()).unwrap_or_default(),
-        "GuardianPid": status.filter(|_| life == Life::Running).map_or(0, |status| status.guardian),
-        "SupervisorPid": status.filter(|_| life == Life::Running).map_or(0, |status| status.supervisor),
+        "GuardianPid": status.filter(|_| running).map_or(0, |status| status.guardian),
+        "SupervisorPid": status.filter(|_| running).map_or(0, |status| status.supervisor),
     })
 }
 

@@ -3,6 +3,8 @@
 use std::os::fd::AsFd;
 
 use super::find::find;
+use super::pause::thaw;
+use super::stop::stop_signal;
 use super::wait::until_gone;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
@@ -19,6 +21,10 @@ fn kill_one(engine: &Engine, request: &KillRequest, word: &str) -> Result<()> {
     let pidfd = container.running()?.open_process().ok_or_else(gone)?;
     let signal = request.signal.number();
     sys::process::signal(pidfd.as_fd(), signal)?;
+    // Whoever asks it to end wants that now; other signals wait until it is resumed.
+    if signal == libc::SIGKILL || signal == stop_signal(&container) {
+        thaw(&container);
+    }
     if signal == libc::SIGKILL {
         until_gone(&container, Some(&pidfd), None)?;
     }

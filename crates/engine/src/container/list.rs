@@ -140,8 +140,9 @@ fn is_in(container: &Container, state: StateFilter) -> bool {
     match state {
         StateFilter::Created => container.state() == Life::Created,
         StateFilter::Running => container.state() == Life::Running,
+        StateFilter::Paused => container.state() == Life::Paused,
         StateFilter::Exited => matches!(container.state(), Life::Exited | Life::Lost),
-        StateFilter::Restarting | StateFilter::Removing | StateFilter::Paused | StateFilter::Dead => false,
+        StateFilter::Restarting | StateFilter::Removing | StateFilter::Dead => false,
     }
 }
 
@@ -150,6 +151,7 @@ const SECOND: i64 = 1_000_000_000;
 fn row(engine: &Engine, container: Container) -> Result<ContainerRow> {
     let state = match (container.state(), &container.status) {
         (Life::Running, Some(status)) => ContainerState::Running { since: status.started / SECOND },
+        (Life::Paused, Some(status)) => ContainerState::Paused { since: status.started / SECOND },
         (Life::Exited, Some(status)) => {
             ContainerState::Exited { code: status.exit_code.into(), at: status.finished / SECOND }
         }

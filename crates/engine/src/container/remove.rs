@@ -50,6 +50,12 @@ fn remove_found(
 ) -> Result<()> {
     loop {
         if container.is_running() {
+            if !request.force && container.is_paused() {
+                return Err(Error::conflict(format!(
+                    "cannot remove container `{word}`: container is paused and must be unpaused first"
+                ))
+                .hint(format!("`coracle unpause {word}`, then stop it, or use --force")));
+            }
             if !request.force {
                 return Err(Error::conflict(format!(
                     "cannot remove container `{word}`: container is running"
@@ -98,7 +104,7 @@ fn kill_and_wait(container: &Container) -> Result<()> {
     if let Some(pidfd) = container.status.as_ref().and_then(|status| status.open_process()) {
         match sys::process::signal(pidfd.as_fd(), libc::SIGKILL) {
             Err(error) if error.errno() != Some(rustix::io::Errno::SRCH) => return Err(error.into()),
-            _ => {}
+            _ => super::pause::thaw(container),
         }
         until_gone(container, Some(&pidfd), None)?;
     }

@@ -53,6 +53,10 @@ fn start_one(
     let found = find(engine, word)?;
     let attach = Attachment { stdin: request.interactive, stdout: request.attach, stderr: request.attach };
     let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
+    if found.is_paused() {
+        return Err(Error::conflict("cannot start a paused container, try unpause instead")
+            .hint(format!("`coracle unpause {word}`")));
+    }
     let Some((container, lock)) = to_be_started(engine, &found.record)? else {
         return match attach.any() {
             true => {

@@ -30,6 +30,7 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
     let signal = request.signal.map_or_else(|| stop_signal(&container), Signal::number);
     let timeout = request.timeout.unwrap_or_else(|| container.record.request.stop_timeout_or_default());
     let _ = sys::process::signal(pidfd.as_fd(), signal);
+    super::pause::thaw(&container);
     let patience = match timeout {
         Timeout::Never => None,
         Timeout::After(time) => Some(time),
@@ -38,12 +39,20 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
         return Ok(());
     }
     let _ = sys::process::signal(pidfd.as_fd(), libc::SIGKILL);
+    thaw_again(engine, &container);
     until_gone(&container, Some(&pidfd), None)?;
     Ok(())
 }
 
+/// Somebody may have paused it while we waited.
+fn thaw_again(engine: &Engine, container: &Container) {
+    if let Ok(Some(now)) = Container::load(engine, &container.record.id) {
+        super::pause::thaw(&now);
+    }
+}
+
 /// The container's own stop signal: asked for, else the image's, else SIGTERM.
-fn stop_signal(container: &Container) -> i32 {
+pub(super) fn stop_signal(container: &Container) -> i32 {
     let record = &container.record;
     record
         .request

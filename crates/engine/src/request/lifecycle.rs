@@ -45,6 +45,12 @@ pub struct KillRequest {
     pub signal: Signal,
 }
 
+/// `pause` and `unpause`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseRequest {
+    pub containers: Vec<String>,
+}
+
 /// `rm`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveRequest {

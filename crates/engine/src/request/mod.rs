@@ -27,8 +27,9 @@ pub use image::{
     RemoveImagesRequest, TagRequest,
 };
 pub use lifecycle::{
-    ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter, LogsRequest, PsRequest,
-    RemoveRequest, StartRequest, StateFilter, StopRequest, Tail, Timeout, WaitRequest,
+    ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter, LogsRequest,
+    PauseRequest, PsRequest, RemoveRequest, StartRequest, StateFilter, StopRequest, Tail, Timeout,
+    WaitRequest,
 };
 pub use mount::{
     BindMount, IdMap, ImageMount, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount,

@@ -36,7 +36,8 @@ impl ContainerRow {
         let own = |network: &String| {
             !matches!(network.as_str(), "host" | "none") && !network.starts_with("container:")
         };
-        matches!(self.state, ContainerState::Running { .. }) && self.networks.iter().any(own)
+        matches!(self.state, ContainerState::Running { .. } | ContainerState::Paused { .. })
+            && self.networks.iter().any(own)
     }
 }
 

@@ -23,10 +23,12 @@ pub fn version() -> VersionView {
 pub fn info(engine: &Engine) -> Result<InfoView> {
     let containers = all_containers(engine)?;
     let running = containers.iter().filter(|container| container.is_running()).count();
+    let paused = containers.iter().filter(|container| container.is_paused()).count();
     let version = version();
     Ok(InfoView {
-        containers_running: running,
-        containers_paused: 0,
+        // As in Docker, a paused one does not count as running here.
+        containers_running: running - paused,
+        containers_paused: paused,
         containers_stopped: containers.len() - running,
         images: crate::image::open(engine)?.image_ids()?.len(),
         version: version.version,
