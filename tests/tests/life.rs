@@ -122,3 +122,122 @@ fn the_state_is_the_kernels() {
     engine.audit();
     assert_eq!(json!(engine.containers()), json!([]));
 }
+
+#[test]
+fn a_container_gets_another_name() {
+    let (engine, image) = busybox();
+    run(&engine, "old", &[], "sleep 600");
+    let id = engine.inspect("old", "{{.Id}}");
+    engine.run(&["create", "--name", "other", &image, "true"]).ok();
+    let refused: [(&[&str], &str); 6] = [
+        (&["old", "other"], "The container name \"/other\" is already in use by container"),
+        (&["old", "old"], "Renaming a container with the same name as its current name"),
+        (&["old", "a b"], "Invalid container name"),
+        (&["old", ""], "Neither old nor new names may be empty"),
+        (&["gone", "new"], "No such container: gone"),
+        (&["old"], "requires 2 arguments"),
+    ];
+    for (words, part) in refused {
+        engine.run(&[&["rename"], words].concat()).fails_with(1).error_names(&[part]);
+        assert_eq!(engine.inspect("old", "{{.Id}} {{.Name}}"), format!("{id} /old"));
+    }
+    engine.audit();
+
+    engine.run(&["rename", "old", "/new"]).ok().prints("").quiet();
+    engine.run(&["ps", "--format", "{{.ID}} {{.Names}}"]).ok().prints(&format!("{} new", &id[..12]));
+    assert_eq!(engine.inspect("new", "{{.Id}} {{.Name}} {{.State.Status}}"), format!("{id} /new running"));
+    engine.run(&["inspect", "old"]).fails_with(1);
+    engine.run(&["exec", "new", "true"]).ok();
+    engine.audit();
+    // The old name is free, and the first container can have it back when it is free again.
+    engine.run(&["create", "--name", "old", &image, "true"]).ok();
+    engine.run(&["rename", "new", "old"]).fails_with(1).error_names(&["already in use"]);
+    engine.run(&["rm", "old"]).ok();
+    engine.run(&["container", "rename", &id[..12], "old"]).ok();
+    engine.run(&["stop", "-t", "0", "old"]).ok();
+    engine.run(&["rename", "old", "stopped"]).ok();
+    engine.run(&["start", "stopped"]).ok().prints("stopped");
+    engine.run(&["rm", "-f", "stopped"]).ok();
+    engine.run(&["create", "--name", "stopped", &image, "true"]).ok();
+    engine.audit();
+}
+
+#[test]
+fn a_container_that_goes_with_its_end_takes_its_new_name_along() {
+    let (engine, image) = busybox();
+    run(&engine, "old", &["--rm"], "sleep 600");
+    engine.run(&["rename", "old", "middle"]).ok();
+    engine.run(&["rename", "middle", "new"]).ok();
+    for name in ["old", "middle"] {
+        engine.run(&["create", "--name", name, &image, "true"]).ok();
+    }
+    engine.run(&["rename", "new", "old"]).fails_with(1).error_names(&["already in use"]);
+    engine.run(&["kill", "new"]).ok();
+    engine.audit();
+    engine.run(&["create", "--name", "new", &image, "true"]).ok();
+    for name in ["old", "middle", "new"] {
+        assert_eq!(engine.inspect(name, "{{.Name}} {{.State.Status}}"), format!("/{name} created"));
+    }
+}
+
+/// Whenever the command is killed, the container has one of the two names, whole, and the other is free.
+#[test]
+fn a_killed_rename_leaves_the_old_name_or_the_new_one() {
+    let (engine, image) = busybox();
+    run(&engine, "n0", &[], "sleep 600");
+    let id = engine.inspect("n0", "{{.Id}}");
+    let mut seen = std::collections::BTreeSet::new();
+    for round in 0..tests::rounds(60, 1000) {
+        let before = engine.inspect(&id, "{{.Name}}");
+        let wanted = format!("n{}", round + 1);
+        let rename = engine.command(&["rename", &id, &wanted]).spawn();
+        std::thread::sleep(Duration::from_micros(round as u64 % 30 * 200));
+        rename.signal(rustix::process::Signal::KILL);
+        let killed = rename.wait().code == 137;
+        let after = engine.inspect(&id, "{{.Name}}");
+        assert!(after == before || after == format!("/{wanted}"), "{before} {after}");
+        assert!(killed || after != before);
+        seen.insert((killed, after == before));
+        assert_eq!(engine.inspect(&after[1..], "{{.Id}}"), id);
+        engine.audit();
+        let other = if after == before { &wanted } else { &before[1..] };
+        engine.run(&["inspect", other]).fails_with(1);
+        // What was left of it is nobody's.
+        let taken = engine.run(&["create", "--name", other, &image, "true"]).ok();
+        engine.run(&["rm", taken.text()]).ok();
+    }
+    assert!(seen.len() > 1, "the time of the kill made no difference: {seen:?}");
+    engine.run(&["rm", "-f", &id]).ok();
+    engine.audit();
+}
+
+#[test]
+fn networks_know_the_new_name_at_once() {
+    let namespace = tests::Namespace::new();
+    let engine = Engine::within(&namespace);
+    let image = engine.image("busybox");
+    engine.run(&["network", "create", "net"]).ok();
+    let run = ["run", "-d", "--network", "name=net,alias=web", "--name", "old", &image, "sleep", "600"];
+    engine.run(&run).ok();
+    let id = engine.inspect("old", "{{.Id}}");
+    let network = engine.inspect("net", "{{.Id}}");
+    // What the resolver reads at each question.
+    let names = || {
+        let place = engine.run_root().join("networks").join(&network).join("names");
+        let bears = |name: &String| place.join(name).join(&id).is_symlink();
+        let names = std::fs::read_dir(&place).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(bears);
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let expected = |name: &str| [name, "web", &id[..12]].map(str::to_owned).into();
+    assert_eq!(names(), expected("old"));
+    engine.run(&["rename", "old", "New"]).ok();
+    assert_eq!(names(), expected("new"));
+    // Its alias stays where it was its name too.
+    engine.run(&["rename", "New", "web"]).ok();
+    engine.run(&["rename", "web", "last"]).ok();
+    assert_eq!(names(), expected("last"));
+    engine.audit();
+    engine.run(&["rm", "-f", "last"]).ok();
+    engine.run(&["network", "rm", "net"]).ok();
+}

@@ -47,6 +47,10 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         Command::Kill(request) => each(container::kill(&engine, &request)),
         Command::Pause(request) => each(container::pause(&engine, &request)),
         Command::Unpause(request) => each(container::unpause(&engine, &request)),
+        Command::Rename(request) => {
+            container::rename(&engine, &request).map_err(|e| failure(&e, 1))?;
+            Ok(0)
+        }
         Command::Remove(request) => each(container::remove(&engine, &request)),
         Command::Wait(request) => each(container::wait(&engine, &request)),
         Command::Exec(request) => exec(&engine, &request),

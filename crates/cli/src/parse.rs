@@ -133,6 +133,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::Pause => line.read::<pause::Args>(),
         Verb::Port => line.read::<port::Args>(),
         Verb::Ps => line.read::<ps::Args>(),
+        Verb::Rename => line.read::<rename::Args>(),
         Verb::Rm => line.read::<rm::Args>(),
         Verb::Rmi => line.read::<rmi::Args>(),
         Verb::Run => line.read::<run::Args>(),

@@ -27,6 +27,7 @@ pub(crate) enum Verb {
     Pause,
     Port,
     Ps,
+    Rename,
     Rm,
     Rmi,
     Run,
@@ -154,6 +155,7 @@ pub(crate) const VERBS: &[Entry] = &[
         "[OPTIONS] CONTAINER [PRIVATE_PORT[/PROTO]]",
         "List port mappings or a specific mapping for the container",
     ),
+    entry(Verb::Rename, &["rename", "container rename"], "CONTAINER NEW_NAME", "Rename a container"),
     entry(
         Verb::Rm,
         &["rm", "container rm", "container remove"],
@@ -278,7 +280,6 @@ const LATER: &[&str] = &[
     "prune",
     "pull",
     "push",
-    "rename",
     "restart",
     "save",
     "search",

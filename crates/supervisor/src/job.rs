@@ -89,18 +89,19 @@ pub struct Teardown {
     pub removals: Vec<Removal>,
 }
 
+/// The file of a run directory that tells the name that a container has got since it was started, for those that are
+/// deleted at their end.
+pub const RENAMED: &str = "renamed";
+
 /// One thing to delete.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Removal {
     /// A directory with all below it.
     Tree(PathBuf),
-    File(PathBuf),
+    /// The claim of a name, and of the one that the file `renamed` tells, if it is there: each unless somebody else has it.
+    Name { directory: PathBuf, name: String, container: String, renamed: PathBuf },
     /// An anonymous volume below an engine's root, unless another container than this one has it too.
-    Volume {
-        root: PathBuf,
-        name: String,
-        container: String,
-    },
+    Volume { root: PathBuf, name: String, container: String },
 }
 
 /// The specification's types leave out absent fields, which only a self-describing form can carry:

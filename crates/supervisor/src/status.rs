@@ -4,6 +4,7 @@
 //!   RUN_ROOT/containers/ID/
 //!     status            this file, replaced atomically
 //!     sock              the supervisor's socket, while it runs
+//!     renamed           the name it has got since it was started, if it is deleted at its end
 //!     supervisor.lock   held by guardian and supervisor for life
 //! ```
 
@@ -19,6 +20,7 @@ pub const VERSION: u32 = 1;
 /// What is shown of a container without looking elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
+    /// As it was called when the run began; the record knows what it is called now.
     pub name: String,
     pub image: String,
     pub image_id: String,

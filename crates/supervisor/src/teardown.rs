@@ -18,7 +18,9 @@ pub(crate) fn run(teardown: &Teardown) -> sys::Result<()> {
     for removal in &teardown.removals {
         let outcome = match removal {
             Removal::Tree(path) => remove_tree(path),
-            Removal::File(path) => remove_file(path),
+            Removal::Name { directory, name, container, renamed } => {
+                release_names(directory, name, container, renamed)
+            }
             Removal::Volume { root, name, container } => remove_volume(root, name, container),
         };
         keep_first(&mut first, outcome);
@@ -33,6 +35,19 @@ fn remove_volume(root: &Path, name: &str, container: &str) -> sys::Result<()> {
         let what = format!("cannot remove volume `{name}`");
         sys::Error::new(what, std::io::Error::other(error.to_string()))
     })
+}
+
+fn release_names(directory: &Path, name: &str, container: &str, renamed: &Path) -> sys::Result<()> {
+    let names = Dir::open(directory)?;
+    let later = sys::fs::read_to_string(renamed).ok();
+    let mut first = Ok(());
+    for name in [Some(name), later.as_deref()].into_iter().flatten() {
+        let released = store::release(&names, name, container, store::Durability::Volatile);
+        let what = || format!("cannot release the name `{name}`");
+        let failed = |error: store::Error| sys::Error::new(what(), std::io::Error::other(error.to_string()));
+        keep_first(&mut first, released.map(drop).map_err(failed));
+    }
+    first
 }
 
 fn keep_first(first: &mut sys::Result<()>, outcome: sys::Result<()>) {
@@ -74,14 +89,26 @@ mod tests {
             fs::write(path(name), "").unwrap();
         }
         std::os::unix::fs::symlink(path("kept"), path("tree/link")).unwrap();
+        fs::create_dir(path("names")).unwrap();
+        for (name, owner) in [("mine", "me"), ("later", "me"), ("others", "you")] {
+            std::os::unix::fs::symlink(owner, path("names").join(name)).unwrap();
+        }
+        let name = |name: &str| Removal::Name {
+            directory: path("names"),
+            name: name.into(),
+            container: "me".into(),
+            renamed: path("file"),
+        };
+        fs::write(path("file"), "later").unwrap();
         let teardown = Teardown {
             last_run: None,
             leases: vec![path("gone"), path("kept"), path("lease")],
             removals: vec![
                 Removal::Tree(path("gone")),
+                name("gone"),
+                name("others"),
                 Removal::Tree(path("gone/tree")),
-                Removal::File(path("gone/file")),
-                Removal::File(path("file")),
+                name("mine"),
                 Removal::Tree(path("tree")),
             ],
         };
@@ -89,7 +116,9 @@ mod tests {
         let error = run(&teardown).unwrap_err();
         assert_eq!(error.what(), format!("cannot remove `{}`", path("kept").display()));
         let left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, ["kept"]);
+        assert_eq!(left.len(), 3, "{left:?}");
+        let names: Vec<_> = fs::read_dir(path("names")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["others"]);
         assert!(path("kept/file").exists());
         let again = Teardown { leases: vec![path("lease")], ..teardown };
         run(&again).unwrap();

@@ -3,8 +3,8 @@
 use engine::request::{
     AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest, ImagesRequest,
     ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest,
-    PortRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RunRequest, StartRequest, StopRequest,
-    TagRequest, WaitRequest,
+    PortRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest, RunRequest, StartRequest,
+    StopRequest, TagRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -26,6 +26,7 @@ pub(crate) mod network;
 pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod ps;
+pub(crate) mod rename;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
@@ -67,6 +68,7 @@ pub enum Command {
     Ps(PsRequest, PsView),
     Remove(RemoveRequest),
     RemoveImages(RemoveImagesRequest),
+    Rename(RenameRequest),
     Run(RunRequest),
     Start(StartRequest),
     Stop(StopRequest),

@@ -155,6 +155,7 @@ fn other_verbs() {
         "kill a",
         "kill -s RTMIN+1 a",
         "pause a b",
+        "rename a b",
         "container unpause a",
         "rm -fv a b",
         "wait a",

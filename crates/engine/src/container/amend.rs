@@ -12,7 +12,8 @@ use super::record::ContainerRecord;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
 
-const LOCK: &str = "record.lock";
+/// Held while a container's record is changed.
+pub(super) const LOCK: &str = "record.lock";
 
 /// The first process of a container, pinned.
 #[derive(Debug)]
@@ -32,24 +33,45 @@ impl RunningContainer {
     }
 }
 
+/// A container whose record nobody else changes.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) record: ContainerRecord,
+    pub(crate) directory: Dir,
+    status: Option<Status>,
+    _lock: Lock,
+}
+
+impl Held {
+    /// Its first process, where it runs.
+    pub(crate) fn running(&self) -> Option<RunningContainer> {
+        let status = self.status.as_ref()?;
+        Some(RunningContainer { pidfd: status.open_process()?, status: status.clone() })
+    }
+}
+
+/// Takes hold of a container's record.
+pub(crate) fn hold(engine: &Engine, word: &str) -> Result<Held> {
+    let found = find(engine, word)?;
+    let directory = Dir::open(engine.container_dir(&found.record.id))?;
+    let lock = Lock::exclusive(&directory, LOCK)?;
+    // As whoever had the lock left it.
+    let Some(container) = Container::load(engine, &found.record.id)? else {
+        return Err(Error::not_found(format!("No such container: {word}")));
+    };
+    let status = container.status.as_ref().filter(|_| container.is_running()).cloned();
+    Ok(Held { record: container.record, directory, status, _lock: lock })
+}
+
 /// Changes the record of a container while nobody else does; `change` is told of its process where it runs.
 pub(crate) fn amend(
     engine: &Engine,
     word: &str,
     change: impl FnOnce(&mut ContainerRecord, Option<&RunningContainer>) -> Result<()>,
 ) -> Result<()> {
-    let found = find(engine, word)?;
-    let directory = Dir::open(engine.container_dir(&found.record.id))?;
-    let _lock = Lock::exclusive(&directory, LOCK)?;
-    // As whoever had the lock left it.
-    let Some(container) = Container::load(engine, &found.record.id)? else {
-        return Err(Error::not_found(format!("No such container: {word}")));
-    };
-    let running =
-        container.status.as_ref().filter(|_| container.is_running()).and_then(|status| {
-            Some(RunningContainer { pidfd: status.open_process()?, status: status.clone() })
-        });
-    let mut record = container.record;
-    change(&mut record, running.as_ref())?;
-    Ok(store::write_record(&directory, "record.json", &record, durability(&record.request))?)
+    let mut held = hold(engine, word)?;
+    let running = held.running();
+    change(&mut held.record, running.as_ref())?;
+    let durability = durability(&held.record.request);
+    Ok(store::write_record(&held.directory, "record.json", &held.record, durability)?)
 }

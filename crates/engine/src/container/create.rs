@@ -108,7 +108,8 @@ fn write_all(
     Ok(())
 }
 
-fn claim_name(
+/// Claims the name that is asked for, or one that is invented.
+pub(super) fn claim_name(
     engine: &Engine,
     names: &Dir,
     asked: Option<&str>,
@@ -145,13 +146,37 @@ fn claim(
     match store::claim(names, name, id, durability) {
         Ok(()) => Ok(None),
         Err(store::Error::Taken { owner, .. }) => {
-            let being_made = sys::fs::exists(engine.container_dir(&owner));
-            if being_made || Container::load(engine, &owner)?.is_some() || !is_stale(names, name) {
-                return Ok(Some(owner));
-            }
-            store::release(names, name, &owner, durability)?;
-            claim(engine, names, name, id, durability)
+            let freed = match sys::fs::exists(engine.container_dir(&owner)) {
+                true => free_misnamed(engine, names, name, &owner, durability)?,
+                false => is_stale(names, name) && store::release(names, name, &owner, durability)?,
+            };
+            if freed { claim(engine, names, name, id, durability) } else { Ok(Some(owner)) }
         }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Frees a name whose owner is called otherwise: what a killed rename has left. While one is under way it holds the
+/// owner's lock; to wait for it could be to wait for each other.
+fn free_misnamed(
+    engine: &Engine,
+    names: &Dir,
+    name: &str,
+    owner: &str,
+    durability: Durability,
+) -> Result<bool> {
+    let is_misnamed =
+        || Ok::<_, Error>(Container::load(engine, owner)?.is_some_and(|other| other.record.name != name));
+    if !is_misnamed()? {
+        return Ok(false);
+    }
+    let lock = Dir::open(engine.container_dir(owner))
+        .map_err(store::Error::from)
+        .and_then(|directory| store::Lock::try_exclusive(directory, super::amend::LOCK));
+    match lock {
+        Ok(Some(_lock)) if is_misnamed()? => Ok(store::release(names, name, owner, durability)?),
+        Ok(_) => Ok(false),
+        Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
@@ -173,6 +198,7 @@ fn record_of(request: &ContainerRequest, image: &ImageForRun) -> Result<Containe
     labels.extend(request.labels.clone());
     Ok(ContainerRecord {
         name: String::new(),
+        other_name: None,
         created: status::now(),
         request: request.clone(),
         image_id: image.id.clone(),

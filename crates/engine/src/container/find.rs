@@ -161,6 +161,8 @@ fn last_run(directory: &Dir) -> Option<Status> {
 pub(crate) fn find(engine: &Engine, word: &str) -> Result<Container> {
     if let Some(owner) = owner_of_name(engine, word)?
         && let Some(container) = Container::load(engine, &owner)?
+        // Otherwise it is, or was, being renamed.
+        && container.record.name == word
     {
         return Ok(container);
     }

@@ -14,6 +14,9 @@ use crate::request::{ContainerRequest, MountRequest};
 pub struct ContainerRecord {
     pub id: String,
     pub name: String,
+    /// A name that may be claimed for it beside its own: see `rename`.
+    #[serde(default)]
+    pub other_name: Option<String>,
     /// Nanoseconds since 1970.
     pub created: i64,
     /// As asked.

@@ -124,9 +124,13 @@ pub(crate) fn removals(engine: &Engine, record: &ContainerRecord, volumes: Volum
         }));
     }
     removals.push(Removal::Tree(engine.container_dir(&record.id)));
-    if !record.name.is_empty() {
-        removals.push(Removal::File(engine.names().join(&record.name)));
-    }
+    let names = [Some(&record.name), record.other_name.as_ref()];
+    removals.extend(names.into_iter().flatten().filter(|name| !name.is_empty()).map(|name| Removal::Name {
+        directory: engine.names(),
+        name: name.clone(),
+        container: record.id.clone(),
+        renamed: engine.run_dir(&record.id).join(supervisor::RENAMED),
+    }));
     removals.push(Removal::Tree(engine.run_dir(&record.id)));
     removals
 }
@@ -139,8 +143,8 @@ pub(crate) fn delete(engine: &Engine, record: &ContainerRecord, volumes: Volumes
             Removal::Volume { name, .. } => {
                 crate::volume::open(engine)?.remove_with(&name, &engine.containers(), &record.id)?;
             }
-            Removal::File(_) => {
-                store::release(engine.open_names()?, &record.name, &record.id, store::Durability::Volatile)?;
+            Removal::Name { name, .. } => {
+                store::release(engine.open_names()?, &name, &record.id, store::Durability::Volatile)?;
             }
         }
     }

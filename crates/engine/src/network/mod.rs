@@ -19,6 +19,7 @@ mod place;
 mod publish;
 mod record;
 mod remove;
+mod rename;
 mod settings;
 mod shelf;
 mod subnets;
@@ -33,6 +34,7 @@ pub use remove::{prune, remove};
 pub(crate) use orphans::{NetworkOrphan, orphans};
 pub(crate) use place::{Place, take, told};
 pub(crate) use publish::exposed;
+pub(crate) use rename::rename;
 pub(crate) use settings::settings;
 pub(crate) use shelf::{check_names, is_on};
 

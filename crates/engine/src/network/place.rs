@@ -188,7 +188,7 @@ pub(super) fn claim(
 }
 
 /// Names that lead to a container: its own first, then aliases, short id and host name.
-fn names(record: &ContainerRecord, asked: &EndpointRequest) -> Vec<String> {
+pub(super) fn names(record: &ContainerRecord, asked: &EndpointRequest) -> Vec<String> {
     let own = [record.name.as_str()];
     let rest = [record.short_id()].into_iter().chain(record.request.hostname.as_deref());
     let mut names: Vec<String> = Vec::new();

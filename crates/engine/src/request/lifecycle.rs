@@ -51,6 +51,13 @@ pub struct PauseRequest {
     pub containers: Vec<String>,
 }
 
+/// `rename`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenameRequest {
+    pub container: String,
+    pub name: String,
+}
+
 /// `rm`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveRequest {

@@ -28,8 +28,8 @@ pub use image::{
 };
 pub use lifecycle::{
     ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter, LogsRequest,
-    PauseRequest, PsRequest, RemoveRequest, StartRequest, StateFilter, StopRequest, Tail, Timeout,
-    WaitRequest,
+    PauseRequest, PsRequest, RemoveRequest, RenameRequest, StartRequest, StateFilter, StopRequest, Tail,
+    Timeout, WaitRequest,
 };
 pub use mount::{
     BindMount, IdMap, ImageMount, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount,

@@ -26,6 +26,7 @@ struct Known {
     /// Ids of all containers on disk.
     containers: BTreeSet<String>,
     running: BTreeSet<String>,
+    /// With those of renames that were killed.
     names: BTreeSet<String>,
     /// Cgroups of containers that do not run.
     idle_groups: Vec<String>,
@@ -115,7 +116,12 @@ fn look(engine: &Engine) -> Result<Vec<Orphan>> {
     let known = Known {
         containers: containers.iter().map(|c| c.record.id.clone()).collect(),
         running: running.map(|c| c.record.id.clone()).collect(),
-        names: containers.iter().map(|c| c.record.name.clone()).collect(),
+        names: containers
+            .iter()
+            .flat_map(|c| [Some(&c.record.name), c.record.other_name.as_ref()])
+            .flatten()
+            .cloned()
+            .collect(),
         idle_groups: containers.iter().filter(|c| !c.is_running()).map(|c| c.record.cgroup()).collect(),
     };
     let mut orphans = Vec::new();

@@ -14,6 +14,7 @@ fn record() -> ContainerRecord {
     ContainerRecord {
         id: ID.into(),
         name: "web".into(),
+        other_name: None,
         created: 0,
         request: ContainerRequest::default(),
         image_id: "sha256:00".into(),
