@@ -241,3 +241,48 @@ fn networks_know_the_new_name_at_once() {
     engine.run(&["rm", "-f", "last"]).ok();
     engine.run(&["network", "rm", "net"]).ok();
 }
+
+#[test]
+fn top_shows_what_the_host_sees_and_runs_nothing_of_the_container() {
+    let (engine, _) = busybox();
+    // A program of the image that would tell by a file that it was run, in every place where `ps` is looked for.
+    let script = "for d in /bin /usr/bin /usr/local/bin; do mkdir -p $d; rm -f $d/ps; \
+                  printf '#!/bin/sh\ntouch /was-run\n' > $d/ps; chmod +x $d/ps; done; \
+                  sleep 601 & sleep 602 & wait";
+    run(&engine, "box", &[], script);
+    let pid = engine.inspect("box", "{{.State.Pid}}");
+    engine.run(&["exec", "-d", "box", "sleep", "603"]).ok();
+    eventually("all of them run", || {
+        let table = engine.run(&["top", "box"]).ok().stdout;
+        ["601", "602", "603"].iter().all(|seconds| table.contains(&format!("sleep {seconds}")))
+    });
+    let table = engine.run(&["container", "top", "box"]).ok().stdout;
+    let head: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(head, ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]);
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows.len(), 4, "{table}");
+    let first = rows.iter().find(|row| row[1] == pid).expect("the first process by its pid on the host");
+    assert_eq!(&first[7..9], ["sh", "-c"]);
+    let children = rows.iter().filter(|row| row[2] == pid);
+    assert_eq!(children.count(), 2, "{table}");
+    assert!(!engine.run(&["exec", "box", "ls", "/"]).ok().stdout.contains("was-run"));
+
+    // The host's ps, of whose lines those of the container are left.
+    let listed = engine.run(&["top", "box", "-o", "pid,args"]).ok().stdout;
+    assert!(listed.starts_with("PID                 COMMAND\n"), "{listed}");
+    assert_eq!(listed.lines().count(), 5, "{listed}");
+    let bsd = engine.run(&["top", "box", "faux"]).ok().stdout;
+    assert!(bsd.contains("sleep 603") && bsd.lines().count() == 5, "{bsd}");
+    let refused = engine.run(&["top", "box", "-o", "args"]).fails_with(1);
+    refused.error_names(&["Couldn't find PID field in ps output"]);
+    engine.run(&["top", "box", "--no-such"]).fails_with(1).error_names(&["ps: unknown gnu long option"]);
+    let without = engine.command(&["top", "box", "-e"]).env("PATH", "/nowhere").run();
+    without.fails_with(1).error_names(&["no program `ps`", "install procps"]);
+    assert!(!engine.run(&["exec", "box", "ls", "/"]).ok().stdout.contains("was-run"));
+
+    engine.run(&["pause", "box"]).ok();
+    engine.run(&["top", "box"]).ok().stdout_has("sleep 603");
+    engine.run(&["kill", "box"]).ok();
+    engine.run(&["top", "box"]).fails_with(1).error_names(&["is not running"]);
+    engine.run(&["top", "gone"]).fails_with(1).error_names(&["No such container: gone"]);
+}

@@ -51,6 +51,10 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
             container::rename(&engine, &request).map_err(|e| failure(&e, 1))?;
             Ok(0)
         }
+        Command::Top(request) => {
+            let table = container::top(&engine, &request).map_err(|e| failure(&e, 1))?;
+            show(&print::processes(&table, &clock()))
+        }
         Command::Remove(request) => each(container::remove(&engine, &request)),
         Command::Wait(request) => each(container::wait(&engine, &request)),
         Command::Exec(request) => exec(&engine, &request),

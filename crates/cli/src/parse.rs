@@ -140,6 +140,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::Start => line.read::<start::Args>(),
         Verb::Stop => line.read::<stop::Args>(),
         Verb::Tag => line.read::<tag::Args>(),
+        Verb::Top => line.read::<top::Args>(),
         Verb::Unpause => line.read::<unpause::Args>(),
         Verb::Version => line.read::<version::Args>(),
         Verb::VolumeCreate => line.read::<volume::create::Args>(),

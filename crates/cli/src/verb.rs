@@ -34,6 +34,7 @@ pub(crate) enum Verb {
     Start,
     Stop,
     Tag,
+    Top,
     Unpause,
     Version,
     VolumeCreate,
@@ -187,6 +188,12 @@ pub(crate) const VERBS: &[Entry] = &[
         "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
     ),
     entry(
+        Verb::Top,
+        &["top", "container top"],
+        "CONTAINER [ps OPTIONS]",
+        "Display the running processes of a container",
+    ),
+    entry(
         Verb::Unpause,
         &["unpause", "container unpause"],
         "CONTAINER [CONTAINER...]",
@@ -288,7 +295,6 @@ const LATER: &[&str] = &[
     "stack",
     "stats",
     "swarm",
-    "top",
     "trust",
     "update",
     "df",

@@ -4,7 +4,7 @@ use engine::request::{
     AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest, ImagesRequest,
     ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest,
     PortRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest, RunRequest, StartRequest,
-    StopRequest, TagRequest, WaitRequest,
+    StopRequest, TagRequest, TopRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -34,6 +34,7 @@ pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod system_audit;
 pub(crate) mod tag;
+pub(crate) mod top;
 pub(crate) mod unpause;
 pub(crate) mod version;
 pub(crate) mod volume;
@@ -73,6 +74,7 @@ pub enum Command {
     Start(StartRequest),
     Stop(StopRequest),
     Tag(TagRequest),
+    Top(TopRequest),
     Unpause(PauseRequest),
     Version(Format),
     Volume(VolumeCommand),

@@ -10,6 +10,7 @@ mod info;
 mod inspect;
 mod networks;
 mod ports;
+mod processes;
 mod rows;
 mod table;
 mod version;
@@ -27,6 +28,7 @@ pub use info::info;
 pub use inspect::inspect;
 pub use networks::{NetworksView, networks, pruned_networks};
 pub use ports::ports;
+pub use processes::processes;
 pub use version::version;
 pub use volumes::{VolumesView, pruned, volumes};
 

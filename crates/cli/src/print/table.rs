@@ -5,11 +5,20 @@ const PADDING: usize = 3;
 
 /// Returns the head and the rows in columns; the last column is not filled up.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    columns_of(MIN_WIDTH, head, rows)
+}
+
+/// Returns columns as those of `top`, twenty wide at least.
+pub(crate) fn wide_table(head: &[&str], rows: &[Vec<String>]) -> String {
+    columns_of(2 * MIN_WIDTH, head, rows)
+}
+
+fn columns_of(width_min: usize, head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
     let width_of = |cell: &String| cell.chars().count() + PADDING;
     let width = |column: usize| {
         let cells = std::iter::once(&head).chain(rows).filter_map(|row| row.get(column));
-        cells.map(width_of).max().unwrap_or(0).max(MIN_WIDTH)
+        cells.map(width_of).max().unwrap_or(0).max(width_min)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let mut text = String::new();

@@ -64,12 +64,12 @@ pub(super) fn ps(rows: &[ProcessRow], json: bool, zone: &TimeZone) -> String {
     }
     let mut text = format!("{:<8} {:>7} {:>7}  C STIME TTY          TIME CMD\n", "UID", "PID", "PPID");
     for row in rows {
-        let ProcessRow { pid, user, parent, started, terminal, seconds, command } = row;
+        let ProcessRow { pid, user, parent, percent, started, terminal, seconds, command } = row;
         let start = Timestamp::from_nanosecond(i128::from(*started)).unwrap_or_default();
         let start = zone.to_datetime(start).strftime("%H:%M").to_string();
         let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         text.push_str(&format!(
-            "{user:<8} {pid:>7} {parent:>7}  0 {start} {terminal:<8} {hours:02}:{minutes:02}:{rest:02} {command}\n"
+            "{user:<8} {pid:>7} {parent:>7} {percent:>2} {start} {terminal:<8} {hours:02}:{minutes:02}:{rest:02} {command}\n"
         ));
     }
     text

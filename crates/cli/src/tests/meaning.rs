@@ -155,6 +155,8 @@ fn other_verbs() {
         "kill a",
         "kill -s RTMIN+1 a",
         "pause a b",
+        "top a",
+        "top a -o 'pid,cmd -x' aux",
         "rename a b",
         "container unpause a",
         "rm -fv a b",

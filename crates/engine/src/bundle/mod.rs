@@ -32,6 +32,7 @@ mod run;
 mod spec;
 mod start;
 
+pub use crate::processes::ProcessRow;
 pub use create::create;
 pub use delete::delete;
 pub use exec::exec;
@@ -40,7 +41,7 @@ pub use home::Runtime;
 pub use kill::kill;
 pub use list::{list, state};
 pub use pause::{pause, resume};
-pub use ps::{ProcessRow, ps};
+pub use ps::ps;
 pub use record::StateView;
 pub use run::run;
 pub use spec::write_spec;

@@ -28,14 +28,3 @@ pub(super) fn ends_within(pidfd: &OwnedFd, time: Duration) -> bool {
         }
     }
 }
-
-/// Returns the host's name of a user, or the number.
-pub(super) fn user_name(uid: u32) -> String {
-    let accounts = sys::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| uid.to_string())
-}

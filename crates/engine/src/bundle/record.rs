@@ -151,7 +151,7 @@ impl Container {
             rootfs: record.rootfs,
             created: record.created,
             annotations: record.annotations,
-            owner: process::user_name(owner),
+            owner: crate::processes::user_name(owner),
         })
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn open_group(path: Option<&str>) -> Option<cgroup::Group> {
     cgroup::Group::open(&cgroup::Hierarchies::detect().ok()?, &path).ok()
 }
 
-fn null() -> Result<OwnedFd> {
+pub(super) fn null() -> Result<OwnedFd> {
     let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
     Ok(rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())
         .on_path("open", std::path::Path::new("/dev/null"))?)

@@ -25,6 +25,7 @@ mod run;
 mod spec;
 mod start;
 mod stop;
+mod top;
 mod wait;
 
 pub use attach::{Attached, Outcome, Terminal};
@@ -43,6 +44,7 @@ pub use run::{Run, run};
 pub use start::start;
 pub use stop::stop;
 pub use supervisor::Stream;
+pub use top::top;
 pub use wait::wait;
 
 pub(crate) use amend::{RunningContainer, amend};

@@ -68,6 +68,16 @@ pub struct RemoveRequest {
     pub volumes: bool,
 }
 
+/// `top`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopRequest {
+    pub container: String,
+    /// For the host's `ps`; without any it is not needed.
+    pub options: Vec<String>,
+    /// Where to find it: directories divided by colons.
+    pub search_path: Option<String>,
+}
+
 /// `wait`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitRequest {

@@ -29,7 +29,7 @@ pub use image::{
 pub use lifecycle::{
     ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter, LogsRequest,
     PauseRequest, PsRequest, RemoveRequest, RenameRequest, StartRequest, StateFilter, StopRequest, Tail,
-    Timeout, WaitRequest,
+    Timeout, TopRequest, WaitRequest,
 };
 pub use mount::{
     BindMount, IdMap, ImageMount, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount,

@@ -41,6 +41,15 @@ impl ContainerRow {
     }
 }
 
+/// What `top` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProcessTable {
+    /// In the columns of `ps -ef`.
+    Own(Vec<crate::ProcessRow>),
+    /// As the host's `ps` printed it.
+    Listed { titles: Vec<String>, rows: Vec<Vec<String>> },
+}
+
 /// One volume of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeRow {
