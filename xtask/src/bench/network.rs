@@ -36,6 +36,12 @@ pub(super) fn run(options: &Options) -> Result<String> {
     let base = tempfile::Builder::new().prefix("crb-").tempdir_in("/tmp")?;
     std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     install(&[("ip", "iproute2"), ("iperf3", "iperf3"), ("wrk", "wrk"), ("iptables", "iptables")])?;
+    // All that comes from elsewhere is here before the way there is cut.
+    if !options.no_peers {
+        install_peers()?;
+    }
+    images::ensure("services")?;
+    images::ensure("busybox")?;
     sys::process::unshare(sys::process::NEWNET).context("cannot make a network namespace for the bench")?;
     sys::loopback::bring_up()?;
     let coracle = Coracle::prepare(base.path())?;
@@ -43,7 +49,6 @@ pub(super) fn run(options: &Options) -> Result<String> {
     let docker = match options.no_peers {
         true => None,
         false => {
-            install_peers()?;
             let docker = Docker::prepare_networked(base.path())?;
             answer(docker.command(&["network", "create", NETWORK]))?;
             Some(docker)

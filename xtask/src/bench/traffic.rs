@@ -171,11 +171,13 @@ pub(super) fn http(
         import_services(*engine)?;
         let published = format!("{}:80", 31_100 + index);
         let words = ["run", "--detach", "--name", "web", "--publish", &published, "services"];
-        let nginx = ["nginx", "-g", "daemon off; worker_processes 1;"];
+        let nginx = ["nginx", "-g", "daemon off;"];
         answer(engine.command(&[&words[..], &nginx].concat()))?;
         urls.push(format!("http://127.0.0.1:{}/", 31_100 + index));
     }
-    thread::sleep(Duration::from_secs(1));
+    for index in 0..engines.len() {
+        until_it_listens(31_100 + index as u16)?;
+    }
     let mut taken = vec![Vec::new(); engines.len()];
     for _ in 0..rounds {
         for (url, taken) in urls.iter().zip(&mut taken) {
@@ -196,6 +198,22 @@ pub(super) fn http(
             format!("{value:.0} requests/s{beside}"),
         );
         engine.remove(&["web".to_owned()])?;
+    }
+    Ok(())
+}
+
+fn until_it_listens(port: u16) -> Result<()> {
+    let begin = Instant::now();
+    // Docker's proxy takes connections before there is anybody to pass them on to.
+    let asks = || {
+        answer(with(
+            Command::new("wrk"),
+            &["-t1", "-c1", "-d1s", &format!("http://127.0.0.1:{port}/")].map(str::to_owned),
+        ))
+    };
+    while asks().is_err() {
+        ensure!(begin.elapsed() < Duration::from_secs(30), "nothing listens at port {port}");
+        thread::sleep(Duration::from_millis(100));
     }
     Ok(())
 }
