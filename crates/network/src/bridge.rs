@@ -2,20 +2,28 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::elements::link_local;
 use crate::error::Result;
 use crate::forwarding::{has_ipv6, set_interface};
 use crate::hash::fnv;
-use crate::route::{new_address, new_bridge, start_link};
+use crate::route::{new_address, new_bridge, no_own_address, start_link};
 use crate::socket::Socket;
 use crate::wire::Batch;
-use crate::{BridgeRules, Mac};
+use crate::{BridgeRules, Cidr, Mac};
 
 /// Makes a bridge, or makes one that is there as it should be; returns its index.
 pub(crate) fn ensure(socket: &Socket, rules: &BridgeRules) -> Result<u32> {
     let bridge = &rules.bridge;
-    let index = create(socket, bridge, mac(rules))?;
+    let mac = mac(rules);
+    let index = create(socket, bridge, mac)?;
     set_switches(rules, bridge)?;
     let mut batch = Batch::new();
+    if speaks_ipv6(rules) {
+        // The address that the kernel would choose it may not use before it has asked around for a second or two; until
+        // then it could not ask for containers either (`ndisc_send_ns`).
+        no_own_address(&mut batch, bridge, None);
+        new_address(&mut batch, index, Cidr { address: link_local(mac).into(), prefix: 64 });
+    }
     for subnet in &rules.subnets {
         if subnet.is_ipv4() || has_ipv6() {
             new_address(&mut batch, index, *subnet);
@@ -47,8 +55,11 @@ pub(crate) fn set_switches(rules: &BridgeRules, bridge: &str) -> Result<()> {
         return Ok(());
     }
     set_interface("ipv6", bridge, "accept_ra", "0")?;
-    let ipv6 = rules.subnets.iter().any(|subnet| !subnet.is_ipv4());
-    set_interface("ipv6", bridge, "disable_ipv6", if ipv6 { "0" } else { "1" })
+    set_interface("ipv6", bridge, "disable_ipv6", if speaks_ipv6(rules) { "0" } else { "1" })
+}
+
+fn speaks_ipv6(rules: &BridgeRules) -> bool {
+    has_ipv6() && rules.subnets.iter().any(|subnet| !subnet.is_ipv4())
 }
 
 /// Returns the hardware address of a bridge: that of its gateway, so that a bridge that is made anew is not another

@@ -2,6 +2,7 @@
 //! firewall, host, container; nothing is looked up that need not be.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
@@ -144,10 +145,11 @@ fn interfaces(
         };
         match &endpoint.link {
             Link::Bridge { host_interface, rules } => {
-                if !places.contains_key(&number) {
-                    places.insert(number, Place::find(fabric, host, endpoint, rules)?);
-                }
-                let index = places[&number].index(fabric, host, rules)?;
+                let place = match places.entry(number) {
+                    Entry::Occupied(chosen) => chosen.into_mut(),
+                    Entry::Vacant(none) => none.insert(Place::find(fabric, host, endpoint, rules)?),
+                };
+                let index = place.index(fabric, host, rules)?;
                 new_pair(&mut batch, host_interface, index, &inside);
                 let flags = port_flags(endpoint, rules, connection.ports);
                 start_port(&mut batch, host_interface, endpoint.mtu, flags);

@@ -144,7 +144,7 @@ impl Fabric {
         let joined = join::bridges_of(&host, &bridge.bridge);
         self.state.forget_bridge(&bridge.bridge)?;
         let mut batch = Batch::new();
-        joined.iter().for_each(|joined| join::remove(&mut batch, joined));
+        join::remove_all(&mut batch, &bridge.bridge);
         delete_link(&mut batch, &bridge.bridge);
         let refusals = host.send(batch)?;
         let firewall = self.firewall()?;
@@ -219,6 +219,6 @@ mod tests {
     fn engines_with_other_run_roots_have_other_tables() {
         assert_eq!(table_name(Path::new("/run/coracle")), "coracle");
         assert_eq!(table_name(Path::new("/run/coracle/")), "coracle");
-        assert_eq!(table_name(Path::new("/tmp/run")), "coracle-f21c4b67");
+        assert_eq!(table_name(Path::new("/tmp/run")), "coracle-d4b7e8f9");
     }
 }

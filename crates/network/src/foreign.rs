@@ -146,7 +146,9 @@ fn is_ours(found: &RuleListed, number: usize) -> bool {
     }
     let mut steps = attributes(&found.expressions).filter_map(|(_, step)| {
         let name = text_of(attribute(step, 1)?);
-        (name != "counter").then(|| (name, attribute(step, 2).unwrap_or_default()))
+        let data = attribute(step, 2).unwrap_or_default();
+        let remark = name == "match" && attribute(data, 1).is_some_and(|kind| text_of(kind) == "comment");
+        (name != "counter" && !remark).then_some((name, data))
     });
     let mut next = |wanted: &str| steps.next().filter(|(name, _)| name == wanted).map(|(_, data)| data);
     let key = next("meta").and_then(|data| attribute(data, 2)).and_then(be32_of);

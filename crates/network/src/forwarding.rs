@@ -65,10 +65,11 @@ pub(crate) fn ipv6_on(bridge: &str) -> bool {
 /// advertisements. Answers come in by other interfaces, those made later included.
 fn forward_ipv6(bridge: &str) -> Result<()> {
     if get(&format!("ipv6/conf/{bridge}/force_forwarding")).is_some() {
-        for interface in ["default", "all", bridge] {
-            set_interface("ipv6", interface, "force_forwarding", "1")?;
-        }
-        return Ok(());
+        set_interface("ipv6", "default", "force_forwarding", "1")?;
+        // Switching forwarding off switches this off on all interfaces, but not on `all`: only a change is passed on.
+        set_interface("ipv6", "all", "force_forwarding", "0")?;
+        set_interface("ipv6", "all", "force_forwarding", "1")?;
+        return set_interface("ipv6", bridge, "force_forwarding", "1");
     }
     let routes = list_routes(&Socket::open(Subject::Route)?)?;
     if let Some(interface) = learned_from(&routes)? {

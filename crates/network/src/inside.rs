@@ -41,7 +41,6 @@ impl<'a> Container<'a> {
         let own = open_own()?;
         let kind = fstatfs(given).context(|| "cannot look at the container's network namespace".into())?;
         let mut container = Self { given, opened: None, own };
-        #[expect(clippy::unnecessary_cast, reason = "the type differs between machines")]
         if kind.f_type as u64 != NAMESPACES {
             // Messages take no pidfd for a namespace.
             container.opened = Some(container.enter(open_own)??);

@@ -3,7 +3,8 @@
 //!
 //! The names of the others differ from that of the first in their eighth byte: `coracle-1a2b3c4`, `coraclea1a2b3c4`.
 //! With br_netfilter the host's own addresses are reached on such a bridge itself, which passes packets to published
-//! ports on to the first; so it needs the switches of the first, and loose checks of source addresses.
+//! ports on to the first; so it needs the switches of the first, and loose checks of source addresses, which need an
+//! address of its own (`__fib_validate_source`): the gateway's, for which it does not answer.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,6 @@ use rustix::io::Errno;
 use store::Durability;
 use sys::Dir;
 
-use crate::BridgeRules;
 use crate::bridge;
 use crate::elements;
 use crate::endpoint::Endpoint;
@@ -20,11 +20,13 @@ use crate::fabric::Fabric;
 use crate::forwarding::set_interface;
 use crate::hash::fnv;
 use crate::route::{
-    LinkListed, PortFlags, delete_link, list_ports, new_join, set_master, start_link, start_port,
+    LinkListed, PortFlags, delete_link, flush_bridge, list_ports, new_address, new_join, set_master,
+    start_link, start_port,
 };
 use crate::socket::Socket;
 use crate::state::State;
 use crate::wire::Batch;
+use crate::{BridgeRules, Cidr};
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 const HINT: &str = "bridge";
@@ -163,9 +165,13 @@ pub(crate) fn ensure(fabric: &Fabric, host: &Socket, rules: &BridgeRules, joined
     let second = bridge::create(host, joined, bridge::mac_of_name(joined))?;
     bridge::set_switches(rules, joined)?;
     set_interface("ipv4", joined, "rp_filter", "2")?;
+    set_interface("ipv4", joined, "arp_ignore", "8")?;
     crate::forwarding::ensure(&BridgeRules { bridge: joined.to_owned(), ..rules.clone() })?;
     let mut batch = Batch::new();
     let [one, other] = ends(joined);
+    for gateway in rules.subnets.iter().filter(|subnet| subnet.is_ipv4()) {
+        new_address(&mut batch, second, Cidr { prefix: 32, ..*gateway });
+    }
     start_link(&mut batch, joined);
     new_join(&mut batch, &one, &other);
     set_master(&mut batch, &one, first);
@@ -188,10 +194,29 @@ pub(crate) fn is_joined(links: &HashMap<String, LinkListed>, bridge: &str, joine
     port_of(&one, bridge) && port_of(&other, joined)
 }
 
-/// Says that a further bridge and its connection are to go.
-pub(crate) fn remove(batch: &mut Batch, joined: &str) {
-    delete_link(batch, &ends(joined)[0]);
-    delete_link(batch, joined);
+/// Tidies up after ports have come to other bridges than before: connections to bridges that are gone, and what bridges
+/// remember of who is where, by which they would go on sending frames nowhere for minutes.
+pub(crate) fn tidy(host: &Socket, bridge: &str) -> Result<()> {
+    let mut batch = Batch::new();
+    flush_bridge(&mut batch, bridge);
+    for joined in names(bridge) {
+        match host.index_of(&joined) {
+            Ok(_) => flush_bridge(&mut batch, &joined),
+            Err(_) => delete_link(&mut batch, &ends(&joined)[0]),
+        }
+    }
+    match host.send(batch)?.into_iter().find(|refusal| refusal.errno != Errno::NODEV) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
+}
+
+/// Says that all further bridges of a network are to go, and their connections, which may be left of one that is gone.
+pub(crate) fn remove_all(batch: &mut Batch, bridge: &str) {
+    for joined in names(bridge) {
+        delete_link(batch, &ends(&joined)[0]);
+        delete_link(batch, &joined);
+    }
 }
 
 #[cfg(test)]

@@ -125,12 +125,6 @@ pub(crate) struct Table {
     pub(crate) chains: Vec<Chain>,
 }
 
-impl Table {
-    pub(crate) fn rules(&self) -> usize {
-        self.chains.iter().map(|chain| chain.rules.len()).sum()
-    }
-}
-
 /// A member of a set or an entry of a map.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Element {

@@ -44,7 +44,11 @@ fn mend_links(fabric: &Fabric, found: &Survey) -> Result<()> {
     for endpoint in &found.detached {
         attach(fabric, &host, endpoint)?;
     }
-    Ok(())
+    let detached = found.detached.iter().filter_map(Endpoint::bridge_rules);
+    let mut bridges: Vec<&str> = detached.map(|rules| rules.bridge.as_str()).collect();
+    bridges.sort_unstable();
+    bridges.dedup();
+    bridges.into_iter().try_for_each(|bridge| join::tidy(&host, bridge))
 }
 
 /// Makes a host end a port again, of whichever of its network's bridges has room.

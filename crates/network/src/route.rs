@@ -8,9 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use crate::wire::{Batch, CREATE, EXCLUSIVE, REPLACE};
 use crate::{Cidr, Mac, MacvlanMode};
 
-pub(crate) use list::{
-    AddressListed, LinkListed, RouteListed, list_addresses, list_links, list_ports, list_routes,
-};
+pub(crate) use list::{LinkListed, RouteListed, list_addresses, list_links, list_ports, list_routes};
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
@@ -181,6 +179,17 @@ pub(crate) fn new_bridge(batch: &mut Batch, name: &str, mac: Mac) {
     batch.put_text(link::NAME, name).put(link::ADDRESS, &mac.0).nest(link::INFO, |info| {
         info.put_text(link::INFO_KIND, "bridge").nest(link::INFO_DATA, |data| {
             data.put_u32(FORWARD_DELAY, 0).put_u32(SPANNING_TREE, 0);
+        });
+    });
+}
+
+/// Has a bridge forget where it has seen whom.
+pub(crate) fn flush_bridge(batch: &mut Batch, name: &str) {
+    const FLUSH: u16 = 21;
+    batch.message(NEW_LINK, 0, &header(0, 0), format!("flush bridge `{name}`"));
+    batch.put_text(link::NAME, name).nest(link::INFO, |info| {
+        info.put_text(link::INFO_KIND, "bridge").nest(link::INFO_DATA, |data| {
+            data.put(FLUSH, &[]);
         });
     });
 }

@@ -155,9 +155,8 @@ impl State {
         let names = list(&directory)?;
         let mut bridges = Vec::with_capacity(names.len());
         for name in names {
-            let bytes = Dir::open(&directory).and_then(|dir| Ok(store::read(&dir, &name)));
-            // One that is being removed, or that a kill has left half written, is made anew by its next container.
-            let bytes = bytes.ok().and_then(std::result::Result::ok).unwrap_or_default();
+            // One that is being removed is none.
+            let bytes = store::read(Dir::open(&directory)?, &name).unwrap_or_default();
             bridges.extend(serde_json::from_slice::<BridgeRules>(&bytes));
         }
         Ok(bridges)

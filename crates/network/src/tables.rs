@@ -95,7 +95,7 @@ fn guard() -> Vec<Rule> {
             "what crosses two bridges of a network is tracked on the first alone",
             [
                 vec![load(0, Source::InInterface), isin(0, JOINED)],
-                vec![load(0, Source::DestinationType), differs(0, &LOCAL.to_ne_bytes())],
+                vec![load(0, Source::ToWhat), differs(0, &LOCAL.to_ne_bytes())],
                 vec![Expression::Untracked],
             ],
         ),
@@ -124,10 +124,7 @@ fn lead() -> Vec<Rule> {
     vec![
         rule(
             "ports are those of the host's own addresses",
-            [
-                vec![load(0, Source::DestinationType), differs(0, &LOCAL.to_ne_bytes())],
-                vec![verdict(Verdict::Return)],
-            ],
+            [vec![load(0, Source::ToWhat), differs(0, &LOCAL.to_ne_bytes())], vec![verdict(Verdict::Return)]],
         ),
         rule("published on one IPv4 address", [ipv4(), at_address(Family::Ipv4)]),
         rule("published on all IPv4 addresses", [ipv4(), at_any(Family::Ipv4)]),
@@ -211,7 +208,7 @@ fn postrouting() -> Vec<Rule> {
                 to_ours(),
                 vec![load(0, Source::InInterface), equals(0, &[0; 16])],
                 destination_changed(),
-                vec![load(0, Source::SourceType), differs(0, &LOCAL.to_ne_bytes()), Expression::Masquerade],
+                vec![load(0, Source::FromWhat), differs(0, &LOCAL.to_ne_bytes()), Expression::Masquerade],
             ],
         ),
         rule(

@@ -93,6 +93,10 @@ fn new_set(batch: &mut Batch, table: &Table, set: &Set, id: u32) {
         batch.put_be32(6, datatype(set.value)).put_be32(7, width(set.value));
     }
     batch.put_be32(10, id);
+    if let [crate::nft::Field::Interface] = set.key {
+        // For `nft list`: a name by itself is in the machine's order, whatever that is of a text.
+        batch.put(13, &[&[0, 4][..], &1u32.to_ne_bytes()].concat());
+    }
 }
 
 fn new_chain(batch: &mut Batch, table: &Table, chain: &Chain) {

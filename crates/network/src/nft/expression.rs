@@ -36,8 +36,8 @@ pub(crate) enum Source {
     ConnectionState,
     ConnectionStatus,
     /// Whether the address is the host's own, and so on (rtnetlink(7), `rtm_type`).
-    DestinationType,
-    SourceType,
+    ToWhat,
+    FromWhat,
     Header {
         base: Base,
         offset: u32,
@@ -193,9 +193,9 @@ impl Source {
                 let key = if self == Self::ConnectionState { 0 } else { 2 };
                 data.put_be32(2, key).put_be32(1, register);
             }),
-            Self::DestinationType | Self::SourceType => encode(batch, "fib", |data| {
+            Self::ToWhat | Self::FromWhat => encode(batch, "fib", |data| {
                 const ADDRESS_TYPE: u32 = 3;
-                let flags = if self == Self::DestinationType { 2 } else { 1 };
+                let flags = if self == Self::ToWhat { 2 } else { 1 };
                 data.put_be32(1, register).put_be32(2, ADDRESS_TYPE).put_be32(3, flags);
             }),
             Self::Header { base, offset, length } => encode(batch, "payload", |data| {
@@ -262,8 +262,8 @@ impl fmt::Display for Source {
             Self::Protocol => f.write_str("protocol"),
             Self::ConnectionState => f.write_str("ct state"),
             Self::ConnectionStatus => f.write_str("ct status"),
-            Self::DestinationType => f.write_str("type of destination"),
-            Self::SourceType => f.write_str("type of source"),
+            Self::ToWhat => f.write_str("type of destination"),
+            Self::FromWhat => f.write_str("type of source"),
             Self::Header { base, offset, length } => {
                 write!(f, "{}[{offset}, {length}]", format!("{base:?}").to_lowercase())
             }

@@ -178,12 +178,12 @@ impl World {
         let fd = std::os::fd::AsRawFd::as_raw_fd(&neighbour.0);
         sh(&format!(
             "ip link add eth0 type veth peer name eth0 netns /proc/{pid}/fd/{fd}
+             sysctl -qw net.ipv6.conf.eth0.accept_dad=0
              ip addr add 192.0.2.1/24 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad; ip link set eth0 up"
         ));
-        neighbour.sh(
-            "ip addr add 192.0.2.2/24 dev eth0; ip addr add 2001:db8::2/64 dev eth0 nodad; ip link set eth0 up
-             ip route add default via 192.0.2.1; ip route add default via 2001:db8::1",
-        );
+        neighbour.sh("sysctl -qw net.ipv6.conf.eth0.accept_dad=0
+             ip addr add 192.0.2.2/24 dev eth0; ip addr add 2001:db8::2/64 dev eth0 nodad; ip link set eth0 up
+             ip route add default via 192.0.2.1; ip route add default via 2001:db8::1");
         let run_root = tempfile::tempdir().unwrap();
         let fabric = Fabric::new(run_root.path());
         Self { host, neighbour, fabric, _run_root: run_root }
