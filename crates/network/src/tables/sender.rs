@@ -44,7 +44,7 @@ mod icmp6 {
 /// Returns the table that frames pass where a port of a bridge receives them, before br_netfilter does.
 pub(crate) fn sender_table(name: &str) -> Table {
     let chains = vec![
-        Chain { name: "arp", hook: None, rules: arp() },
+        Chain { name: "resolution", hook: None, rules: arp() },
         Chain { name: "unspecified", hook: None, rules: unspecified() },
         Chain { name: "icmp6", hook: None, rules: icmp6() },
         Chain { name: "ipv4", hook: None, rules: ipv4() },
@@ -72,7 +72,7 @@ fn sender() -> Vec<Rule> {
         ),
         rule("IPv4", [kind(0x0800, "ipv4")]),
         rule("IPv6", [kind(0x86dd, "ipv6")]),
-        rule("ARP", [kind(0x0806, "arp")]),
+        rule("ARP", [kind(0x0806, "resolution")]),
         rule("nothing else, no VLAN either", [vec![verdict(Verdict::Drop)]]),
     ]
 }
