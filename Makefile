@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PREPARE := set -e; . xtask/prepare.sh; prepare
 RELEASE := cargo build --release --package coracle
 
-.PHONY: build demo test soak fuzz bench
+.PHONY: build demo example test soak fuzz bench
 
 build: ## One static binary.
 	@$(PREPARE) build; $(RELEASE); echo "built $$CORACLE_BIN"
@@ -11,6 +11,10 @@ build: ## One static binary.
 demo: ## Shows what isolation means, then cleans up.
 	@$(PREPARE) build; $(RELEASE); \
 	BUSYBOX_TAR=$$(cargo xtask images busybox)/busybox.tar sh demo/isolation.sh
+
+example: ## A web server and a database on a network of their own, with data that stays.
+	@$(PREPARE) test; $(RELEASE); \
+	SERVICES_TAR=$$(cargo xtask images services)/services.tar sh examples/web-and-database/run.sh
 
 test: ## Everything that must hold before a commit.
 	@$(PREPARE) test; \
@@ -29,5 +33,7 @@ fuzz: ## Every property test with many more cases.
 	@$(PREPARE) test; $(RELEASE); cargo xtask images; \
 	PROPTEST_CASES=$${PROPTEST_CASES:-100000} NEXTEST_PROFILE=soak run_tests --release
 
-bench: ## Start latency beside the floor, runc, crun and docker.
-	@$(PREPARE) build; $(RELEASE); cargo run --quiet --release --package xtask -- bench start
+bench: ## Starts and networks beside the floor, runc, crun and docker.
+	@$(PREPARE) build; $(RELEASE); cargo build --quiet --release --package xtask; \
+	cargo run --quiet --release --package xtask -- bench start; \
+	cargo run --quiet --release --package xtask -- bench network
