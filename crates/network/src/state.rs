@@ -229,6 +229,11 @@ impl State {
         remove(&self.markers(container_id).join(network_id))
     }
 
+    /// Says that a container is going to claim ports; before it does.
+    pub fn expect_ports(&self, container_id: &str) -> Result<()> {
+        self.publish_ports(container_id, &[])
+    }
+
     /// Writes down the published ports of a container, which it has claimed before.
     pub fn publish_ports(&self, container_id: &str, ports: &[crate::PortRule]) -> Result<()> {
         let directory = ensure(&self.run_root.join("containers").join(container_id))?;
@@ -239,14 +244,19 @@ impl State {
 
     /// Reads the published ports of a container; none where it does not run.
     pub fn ports_of(&self, container_id: &str) -> Result<Vec<crate::PortRule>> {
+        Ok(self.expected_ports(container_id)?.unwrap_or_default())
+    }
+
+    /// Reads the published ports of a container; nothing where it never claimed any.
+    fn expected_ports(&self, container_id: &str) -> Result<Option<Vec<crate::PortRule>>> {
         let directory = match Dir::open(self.run_root.join("containers").join(container_id)) {
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            Err(error) if error.is_not_found() => return Ok(None),
             other => other?,
         };
         match store::read(&directory, "ports") {
             // As with endpoints, the claims are found without it.
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
-            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or_default())),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -279,7 +289,12 @@ impl State {
         for network_id in self.networks_of(container_id)? {
             self.release(&network_id, container_id)?;
         }
-        self.release_claims(&self.ports(), container_id)?;
+        match self.expected_ports(container_id)? {
+            None => {}
+            // Killed between the claims and the list: look at all.
+            Some(ports) if ports.is_empty() => self.release_claims(&self.ports(), container_id)?,
+            Some(ports) => self.release_ports(container_id, &ports)?,
+        }
         for name in ["ports", "shared"] {
             remove(&self.run_root.join("containers").join(container_id).join(name))?;
         }
@@ -294,7 +309,7 @@ impl State {
         for network_id in self.networks()? {
             self.release(&network_id, container_id)?;
         }
-        Ok(())
+        self.release_claims(&self.ports(), container_id)
     }
 
     fn release_claims(&self, directory: &Path, owner: &str) -> Result<()> {

@@ -227,6 +227,9 @@ fn serve_database() -> String {
     format!("export PATH={PROGRAMS}:$PATH; initdb --auth=trust -D /pg/data >/dev/null && {DATABASE}")
 }
 
+/// Prepares a command that is run where the database is.
+type Within<'a> = Box<dyn Fn() -> Command + 'a>;
+
 /// pgbench's own mix and its reading one, beside the same programs on the host.
 pub(super) fn database(
     options: &Options,
@@ -247,7 +250,7 @@ pub(super) fn database(
         let words = ["run", "--detach", "--name", "db", "--user", "postgres", "--volume", "bench-data:/pg"];
         answer(engine.command(&[&words[..], &["services", "sh", "-c", &serve_database()]].concat()))?;
     }
-    let mut contestants: Vec<(&str, Box<dyn Fn() -> Command + '_>)> =
+    let mut contestants: Vec<(&str, Within<'_>)> =
         vec![("on the host", Box::new(|| host.command()))];
     for (name, engine) in &engines {
         contestants.push((name, Box::new(|| engine.command(&["exec", "--user", "postgres", "db"]))));

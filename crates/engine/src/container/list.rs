@@ -15,6 +15,8 @@ use crate::request::{ExposedPorts, NetworkMode, PsRequest, StateFilter};
 
 /// Where the warden writes what it cannot mend, below the run root.
 const NETWORK_FAULT: &str = "networks.fault";
+/// Which process the warden is.
+const WARDEN: &str = "warden";
 
 /// Lists containers, the newest first.
 pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
@@ -183,10 +185,16 @@ fn row(engine: &Engine, container: Container) -> Result<ContainerRow> {
     })
 }
 
-/// What the warden could not mend of the networks.
+/// What the warden could not mend of the networks; a file that it has left behind says nothing.
 fn network_fault(engine: &Engine) -> Option<String> {
     let text = sys::fs::read_to_string(engine.run_root().join(NETWORK_FAULT)).ok()?;
-    text.lines().next().map(str::to_owned)
+    let warden = sys::fs::read_to_string(engine.run_root().join(WARDEN)).ok()?;
+    let (pid, ticks) = warden.trim().split_once(' ')?;
+    let facts = supervisor::status::process_facts(pid.parse().ok()?)?;
+    let lives = !facts.dead && ticks.parse() == Ok(facts.start_ticks);
+    // "WHAT" or "WHAT<tab>REMEDY", a line each.
+    let first = text.lines().next().filter(|_| lives)?;
+    Some(first.split('\t').next().unwrap_or(first).to_owned())
 }
 
 /// Names of the networks that were asked for.

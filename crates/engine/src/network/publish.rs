@@ -1,5 +1,6 @@
 //! Published ports: from what was asked to sockets that hold them.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 
 use network::{Endpoint, HeldPort, Link, PortRule, Protocol, State, everywhere};
@@ -45,13 +46,24 @@ pub(super) fn hold(
         return Ok(Vec::new());
     }
     let Some(target) = target(endpoints, networks) else { return Ok(Vec::new()) };
+    State::new(engine.run_root()).expect_ports(&record.id)?;
+    let holder = Holder { engine, record, target, looked: Cell::new(false) };
     with_open_files(2 * wanted.len(), || {
         let mut held = Vec::new();
         for wanted in &wanted {
-            held.extend(one(engine, record, wanted, &target)?);
+            held.extend(holder.one(wanted)?);
         }
         Ok(held)
     })
+}
+
+/// Holds ports for one container.
+struct Holder<'a> {
+    engine: &'a Engine,
+    record: &'a ContainerRecord,
+    target: Target,
+    /// Whether claims of the dead were looked for: once is enough.
+    looked: Cell<bool>,
 }
 
 /// Runs `body` with room for so many more open files. What is open stays open where the limit is lower again.
@@ -147,75 +159,72 @@ fn parse_exposed(text: &str) -> Vec<(u16, Protocol)> {
     }
 }
 
-/// Holds one port, in both families where it is asked for everywhere.
-fn one(engine: &Engine, record: &ContainerRecord, wanted: &Wanted, target: &Target) -> Result<Vec<HeldPort>> {
-    let mut last = None;
-    for host in &wanted.host {
-        let attempts = if *host == 0 { ATTEMPTS } else { 1 };
-        for _ in 0..attempts {
-            match both(engine, record, wanted, *host, target) {
-                Err(network::Error::PortTaken { protocol, address, holder }) => {
-                    last = Some(network::Error::PortTaken { protocol, address, holder });
+impl Holder<'_> {
+    /// Holds one port, in both families where it is asked for everywhere.
+    fn one(&self, wanted: &Wanted) -> Result<Vec<HeldPort>> {
+        let mut last = None;
+        for host in &wanted.host {
+            let attempts = if *host == 0 { ATTEMPTS } else { 1 };
+            for _ in 0..attempts {
+                match self.both(wanted, *host) {
+                    Err(error @ network::Error::PortTaken { .. }) => last = Some(error),
+                    Err(error) => return Err(named(self.engine, error)),
+                    Ok(held) => return Ok(held),
                 }
-                Err(error) => return Err(named(engine, error)),
-                Ok(held) => return Ok(held),
             }
         }
+        let error = last.map(|error| named(self.engine, error));
+        let error = error.unwrap_or_else(|| Error::invalid("no port of the host was named"));
+        Err(error.hint("publish it at another port of the host, or stop who has it"))
     }
-    let error = last.map(|error| named(engine, error));
-    let error = error.unwrap_or_else(|| Error::invalid("no port of the host was named"));
-    Err(error.hint("publish it at another port of the host, or stop who has it"))
-}
 
-fn both(
-    engine: &Engine,
-    record: &ContainerRecord,
-    wanted: &Wanted,
-    port: u16,
-    target: &Target,
-) -> network::Result<Vec<HeldPort>> {
-    let container = |ipv4: bool| if ipv4 { target.ipv4 } else { target.ipv6.or(target.ipv4) };
-    let rule = |host: IpAddr, port: u16| {
-        let container = SocketAddr::new(container(host.is_ipv4())?, wanted.container);
-        Some(PortRule { protocol: wanted.protocol, host: SocketAddr::new(host, port), container })
-    };
-    if let Some(host) = wanted.host_ip.or(target.binding).filter(|ip| !is_everywhere(*ip, wanted)) {
-        let Some(rule) = rule(host, port) else { return Ok(Vec::new()) };
-        return Ok(vec![claim(engine, record, rule)?]);
-    }
-    let Some(first) = rule(everywhere(true), port) else { return Ok(Vec::new()) };
-    let first = claim(engine, record, first)?;
-    let mut held = Vec::new();
-    if let Some(second) = rule(everywhere(false), first.rule.host.port()) {
-        match claim(engine, record, second) {
-            Ok(second) => held.push(second),
-            // A host without IPv6.
-            Err(network::Error::System(error))
-                if matches!(error.errno(), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)) => {}
-            Err(error) => {
-                let state = State::new(engine.run_root());
-                state.release_ports(&record.id, &[first.rule])?;
-                return Err(error);
+    fn both(&self, wanted: &Wanted, port: u16) -> network::Result<Vec<HeldPort>> {
+        let target = &self.target;
+        let container = |ipv4: bool| if ipv4 { target.ipv4 } else { target.ipv6.or(target.ipv4) };
+        let rule = |host: IpAddr, port: u16| {
+            let container = SocketAddr::new(container(host.is_ipv4())?, wanted.container);
+            Some(PortRule { protocol: wanted.protocol, host: SocketAddr::new(host, port), container })
+        };
+        if let Some(host) = wanted.host_ip.or(target.binding).filter(|ip| !is_everywhere(*ip, wanted)) {
+            let Some(rule) = rule(host, port) else { return Ok(Vec::new()) };
+            return Ok(vec![self.claim(rule)?]);
+        }
+        let Some(first) = rule(everywhere(true), port) else { return Ok(Vec::new()) };
+        let first = self.claim(first)?;
+        let mut held = Vec::new();
+        if let Some(second) = rule(everywhere(false), first.rule.host.port()) {
+            match self.claim(second) {
+                Ok(second) => held.push(second),
+                // A host without IPv6.
+                Err(network::Error::System(error))
+                    if matches!(error.errno(), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)) => {}
+                Err(error) => {
+                    let state = State::new(self.engine.run_root());
+                    state.release_ports(&self.record.id, &[first.rule])?;
+                    return Err(error);
+                }
             }
         }
+        held.insert(0, first);
+        Ok(held)
     }
-    held.insert(0, first);
-    Ok(held)
+
+    fn claim(&self, rule: PortRule) -> network::Result<HeldPort> {
+        let state = State::new(self.engine.run_root());
+        match network::hold(&state, rule, &self.record.id) {
+            Err(network::Error::PortTaken { .. }) if rule.host.port() != 0 && !self.looked.replace(true) => {
+                // Whether or not that was possible: the second try tells.
+                let _ = free_the_dead(self.engine);
+                network::hold(&state, rule, &self.record.id)
+            }
+            other => other,
+        }
+    }
 }
 
 /// A network's binding of 0.0.0.0 stands for both families, as no address does; one that was typed is meant.
 fn is_everywhere(ip: IpAddr, wanted: &Wanted) -> bool {
     wanted.host_ip.is_none() && ip.is_unspecified()
-}
-
-fn claim(engine: &Engine, record: &ContainerRecord, rule: PortRule) -> network::Result<HeldPort> {
-    let state = State::new(engine.run_root());
-    match network::hold(&state, rule, &record.id) {
-        Err(network::Error::PortTaken { .. }) if rule.host.port() != 0 && free_the_dead(engine).is_ok() => {
-            network::hold(&state, rule, &record.id)
-        }
-        other => other,
-    }
 }
 
 /// Shows ports as `ps` does: `0.0.0.0:80->80/tcp, [::]:80->80/tcp, 443/tcp`; neighbours in one range.

@@ -7,7 +7,7 @@ use super::shelf;
 use crate::container::ContainerRecord;
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::{DEFAULT_NETWORK, EndpointRequest};
+use crate::request::{DEFAULT_NETWORK, EndpointRequest, NetworkMode};
 
 /// Describes the networks of a container. `pid` is its first process, where it runs.
 pub(crate) fn settings(engine: &Engine, record: &ContainerRecord, pid: Option<i32>) -> Result<Value> {
@@ -19,6 +19,9 @@ pub(crate) fn settings(engine: &Engine, record: &ContainerRecord, pid: Option<i3
         let name = shelf::find(engine, &asked.network).map_or(asked.network.clone(), |network| network.name);
         let endpoint = endpoints.iter().find(|endpoint| endpoint.network == name);
         networks.insert(name, of_network(&asked, endpoint));
+    }
+    if let Some(name) = plain(&record.request.namespaces.network) {
+        networks.insert(name.to_owned(), of_network(&EndpointRequest::default(), None));
     }
     let main = endpoints.iter().find(|endpoint| endpoint.network == DEFAULT_NETWORK);
     let of = |ipv4: bool| Address::of(main, ipv4);
@@ -37,6 +40,15 @@ pub(crate) fn settings(engine: &Engine, record: &ContainerRecord, pid: Option<i3
         "MacAddress": main.map(|endpoint| endpoint.mac.to_string()).unwrap_or_default(),
         "Networks": networks,
     }))
+}
+
+/// Networks that give nothing of their own, as Docker shows them.
+fn plain(mode: &NetworkMode) -> Option<&'static str> {
+    match mode {
+        NetworkMode::Host => Some("host"),
+        NetworkMode::None => Some("none"),
+        _ => None,
+    }
 }
 
 /// An endpoint's id: what its host interface is derived from, at the length that clients expect.
