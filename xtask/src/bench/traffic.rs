@@ -250,8 +250,7 @@ pub(super) fn database(
         let words = ["run", "--detach", "--name", "db", "--user", "postgres", "--volume", "bench-data:/pg"];
         answer(engine.command(&[&words[..], &["services", "sh", "-c", &serve_database()]].concat()))?;
     }
-    let mut contestants: Vec<(&str, Within<'_>)> =
-        vec![("on the host", Box::new(|| host.command()))];
+    let mut contestants: Vec<(&str, Within<'_>)> = vec![("on the host", Box::new(|| host.command()))];
     for (name, engine) in &engines {
         contestants.push((name, Box::new(|| engine.command(&["exec", "--user", "postgres", "db"]))));
     }
