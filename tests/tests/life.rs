@@ -254,7 +254,7 @@ fn top_shows_what_the_host_sees_and_runs_nothing_of_the_container() {
     engine.run(&["exec", "-d", "box", "sleep", "603"]).ok();
     eventually("all of them run", || {
         let table = engine.run(&["top", "box"]).ok().stdout;
-        ["601", "602", "603"].iter().all(|seconds| table.contains(&format!("sleep {seconds}")))
+        ["601", "602", "603"].iter().all(|seconds| table.contains(&format!(" sleep {seconds}\n")))
     });
     let table = engine.run(&["container", "top", "box"]).ok().stdout;
     let head: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
@@ -285,4 +285,134 @@ fn top_shows_what_the_host_sees_and_runs_nothing_of_the_container() {
     engine.run(&["kill", "box"]).ok();
     engine.run(&["top", "box"]).fails_with(1).error_names(&["is not running"]);
     engine.run(&["top", "gone"]).fails_with(1).error_names(&["No such container: gone"]);
+}
+
+#[test]
+fn a_container_is_restarted() {
+    let (engine, image) = busybox();
+    let script = "echo start >> /starts; cat /starts; trap 'echo asked; exit 3' TERM; sleep 600 & wait";
+    run(&engine, "box", &[], script);
+    run(&engine, "gone-at-its-end", &["--rm"], script);
+    let first = engine.inspect("box", "{{.State.Pid}}");
+    for name in ["box", "gone-at-its-end"] {
+        eventually("it runs", || engine.run(&["logs", name]).ok().stdout == "start\n");
+    }
+    engine.run(&["restart", "box", "gone-at-its-end"]).ok().prints("box\ngone-at-its-end").quiet();
+    assert_ne!(engine.inspect("box", "{{.State.Pid}}"), first);
+    for name in ["box", "gone-at-its-end"] {
+        let expected = "start\nasked\nstart\nstart\n";
+        eventually("it runs again, with what it wrote", || {
+            engine.run(&["logs", name]).ok().stdout == expected
+        });
+    }
+    // Paused, and stopped: both run afterwards.
+    engine.run(&["pause", "box"]).ok();
+    engine.run(&["restart", "-t", "0", "-s", "WINCH", "box"]).ok();
+    assert_eq!(engine.inspect("box", "{{.State.Status}}"), "running");
+    engine.run(&["kill", "box"]).ok();
+    engine.run(&["container", "restart", "box"]).ok();
+    assert_eq!(engine.inspect("box", "{{.State.Status}}"), "running");
+    engine.run(&["create", "--name", "new", &image, "sleep", "600"]).ok();
+    engine.run(&["restart", "new", "new"]).ok();
+    engine.run(&["restart", "gone"]).fails_with(1).error_names(&["No such container: gone"]);
+    // It still goes with its end, and with that of a restart that was killed.
+    engine.run(&["stop", "gone-at-its-end"]).ok();
+    eventually("it is gone", || !engine.run(&["ps", "-a"]).ok().stdout.contains("gone-at-its-end"));
+    run(&engine, "stubborn", &["--rm", "--init"], "trap '' TERM; while :; do sleep 600; done");
+    let restart = engine.command(&["restart", "-t", "60", "stubborn"]).spawn();
+    let run_dir = engine.run_root().join("containers").join(engine.inspect("stubborn", "{{.Id}}"));
+    eventually("the end is watched", || run_dir.join("kept").exists());
+    restart.signal(rustix::process::Signal::KILL);
+    let _ = restart.wait();
+    engine.run(&["kill", "stubborn"]).ok();
+    engine.run(&["inspect", "stubborn"]).fails_with(1);
+    engine.audit();
+}
+
+#[test]
+fn stopped_containers_are_pruned() {
+    let (engine, image) = busybox();
+    for (name, label) in [("old", "a=b"), ("kept", "keep"), ("other", "a=c")] {
+        let words = ["run", "--network", "none", "--name", name, "--label", label, &image];
+        engine.run(&[&words[..], &["sh", "-c", "head -c 100000 /dev/zero > /file"]].concat()).ok();
+    }
+    run(&engine, "runs", &["--label", "a=b"], "sleep 600");
+    run(&engine, "paused", &["--label", "a=b"], "sleep 600");
+    engine.run(&["pause", "paused"]).ok();
+    let names = || {
+        let listed = engine.run(&["ps", "-a", "--format", "{{.Names}}"]).ok().stdout;
+        let mut names: Vec<String> = listed.lines().map(str::to_owned).collect();
+        names.sort();
+        names.join(" ")
+    };
+    let id = engine.inspect("old", "{{.Id}}");
+    let refused = engine.command(&["container", "prune"]).stdin("n\n").run().fails_with(1);
+    assert!(refused.stderr.starts_with("WARNING! This will remove all stopped containers.\n"), "{refused}");
+    engine
+        .run(&["container", "prune", "-f", "--filter", "until=1h"])
+        .ok()
+        .prints("Total reclaimed space: 0B");
+    let pruned = engine.run(&["container", "prune", "-f", "--filter", "label=a=b"]).ok();
+    pruned.prints(&format!("Deleted Containers:\n{id}\n\nTotal reclaimed space: 100kB"));
+    assert_eq!(names(), "kept other paused runs");
+    engine.run(&["container", "prune", "-f", "--filter", "label!=keep"]).ok();
+    assert_eq!(names(), "kept paused runs");
+    engine.command(&["container", "prune"]).stdin("y\n").run().ok().stdout_has("Deleted Containers:");
+    assert_eq!(names(), "paused runs");
+    engine.audit();
+}
+
+#[test]
+fn attach_shows_passes_on_and_ends_as_the_container() {
+    let (engine, _) = busybox();
+    let script = "while read line; do echo got $line; [ $line = end ] && exit 5; done; exit 6";
+    run(&engine, "box", &["-i"], script);
+    let watching = engine.command(&["attach", "--no-stdin", "box"]).spawn();
+    // The end of one client's input is not the container's, which was started without it.
+    let first = engine.command(&["attach", "box"]).stdin("one\n").spawn();
+    first.wait_for("got one\n");
+    engine.command(&["attach", "box"]).stdin("two\nend\n").run().fails_with(5).stdout_has("got two\ngot end");
+    for other in [watching, first] {
+        other.wait().fails_with(5).prints("got one\ngot two\ngot end").quiet();
+    }
+
+    run(&engine, "ticks", &[], COUNT);
+    for (flag, state) in [("--sig-proxy=false", "running"), ("--sig-proxy", "exited")] {
+        let attached = engine.command(&["attach", flag, "ticks"]).spawn();
+        attached.wait_for("\n");
+        attached.signal(rustix::process::Signal::TERM);
+        // Its own end by SIGTERM, or that of the container.
+        let _ = attached.wait().fails_with(if state == "running" { 143 } else { 3 });
+        assert_eq!(engine.inspect("ticks", "{{.State.Status}}"), state);
+    }
+    let refused = engine.run(&["attach", "ticks"]).fails_with(1);
+    refused.error_names(&["You cannot attach to a stopped container, start it first"]);
+    engine.run(&["start", "ticks"]).ok();
+    engine.run(&["pause", "ticks"]).ok();
+    engine.run(&["attach", "ticks"]).fails_with(1).error_names(&["attach to a paused container"]);
+    engine.run(&["attach", "gone"]).fails_with(1).error_names(&["No such container: gone"]);
+}
+
+#[test]
+fn a_terminal_is_attached_and_left_again() {
+    let (engine, _) = busybox();
+    let script = "stty -echo; while read line; do eval \"$line\"; done";
+    run(&engine, "box", &["-it"], script);
+    engine.run(&["attach", "box"]).fails_with(1).error_names(&["the input device is not a TTY"]);
+    for keys in [None, Some("ctrl-a,b")] {
+        let flags: Vec<&str> = keys.map_or(vec![], |keys| vec!["--detach-keys", keys]);
+        let words: Vec<&str> = ["attach"].into_iter().chain(flags).chain(["box"]).collect();
+        let mut terminal = engine.command(&words).terminal(33, 101);
+        terminal.type_text(
+            "until [ \"$(stty size)\" = '33 101' ]; do usleep 10000; done; echo so $((1+1)) wide\r",
+        );
+        terminal.expect("so 2 wide");
+        terminal.type_text(if keys.is_some() { "\x01b" } else { "\x10\x11" });
+        terminal.expect("read escape sequence");
+        terminal.wait().ok();
+        assert_eq!(engine.inspect("box", "{{.State.Status}}"), "running");
+    }
+    let mut terminal = engine.command(&["attach", "box"]).terminal(33, 101);
+    terminal.type_text("exit 7\r");
+    terminal.wait().fails_with(7);
 }

@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::global::Global;
 use crate::print::{self, Clock};
 use crate::{Parsed, options, output};
-pub(crate) use session::Session;
+pub(crate) use session::{Heard, Session};
 
 /// Where the engine keeps its things unless told otherwise.
 const ROOT: &str = "/var/lib/coracle";
@@ -55,6 +55,12 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
             let table = container::top(&engine, &request).map_err(|e| failure(&e, 1))?;
             show(&print::processes(&table, &clock()))
         }
+        Command::Restart(request) => {
+            let session = Session::new(Heard::Nothing).map_err(|error| Failure::from_error(&error, 1))?;
+            each(container::restart(&engine, &request, &session.terminal()))
+        }
+        Command::Attach(request) => attach(&engine, &request),
+        Command::PruneContainers { request, ask } => prune(&engine, &request, ask),
         Command::Remove(request) => each(container::remove(&engine, &request)),
         Command::Wait(request) => each(container::wait(&engine, &request)),
         Command::Exec(request) => exec(&engine, &request),
@@ -199,7 +205,9 @@ impl Answer for u8 {
 fn run(engine: &Engine, request: &engine::request::RunRequest) -> Result<u8, Failure> {
     let mut timing = Timing::new(std::env::var_os("CORACLE_TIMING").is_some_and(|value| value == "1"));
     options::warning(&request.container).into_iter().for_each(warn);
-    let session = Session::new(!request.detach).map_err(|error| Failure::from_error(&error, 125))?;
+    let session =
+        Session::new(if request.detach { Heard::Nothing } else { Heard::staying(request.sig_proxy) })
+            .map_err(|error| Failure::from_error(&error, 125))?;
     let done = container::run(engine, request, &session.terminal(), &mut timing);
     for (phase, microseconds) in timing.phases() {
         output::stderr(&format!("timing: {phase}: {microseconds} µs\n"));
@@ -213,7 +221,9 @@ fn run(engine: &Engine, request: &engine::request::RunRequest) -> Result<u8, Fai
 }
 
 fn start(engine: &Engine, request: &engine::request::StartRequest) -> Result<u8, Failure> {
-    let session = Session::new(request.attach).map_err(|error| Failure::from_error(&error, 1))?;
+    let session =
+        Session::new(if request.attach { Heard::staying(request.sig_proxy) } else { Heard::Nothing })
+            .map_err(|error| Failure::from_error(&error, 1))?;
     let outcomes =
         container::start(engine, request, &session.terminal()).map_err(|error| failure(&error, 1))?;
     let mut code = 0;
@@ -235,8 +245,33 @@ fn start(engine: &Engine, request: &engine::request::StartRequest) -> Result<u8,
     Ok(code)
 }
 
+fn attach(engine: &Engine, request: &engine::request::AttachRequest) -> Result<u8, Failure> {
+    let session =
+        Session::new(Heard::staying(request.sig_proxy)).map_err(|error| Failure::from_error(&error, 1))?;
+    match container::attach(engine, request, &session.terminal()).map_err(|error| failure(&error, 1))? {
+        Outcome::Ended(code) => Ok(code),
+        Outcome::Detached => {
+            output::stderr("read escape sequence\n");
+            Ok(0)
+        }
+    }
+}
+
+fn prune(
+    engine: &Engine,
+    request: &engine::request::PruneContainersRequest,
+    ask: bool,
+) -> Result<u8, Failure> {
+    if ask && !confirmed("This will remove all stopped containers.") {
+        return Err(Failure::new(1, "container prune has been cancelled"));
+    }
+    let pruned = container::prune(engine, request).map_err(|error| failure(&error, 1))?;
+    show(&print::pruned_containers(&pruned))
+}
+
 fn exec(engine: &Engine, request: &engine::request::ExecRequest) -> Result<u8, Failure> {
-    let session = Session::new(request.tty).map_err(|error| Failure::from_error(&error, 125))?;
+    let session = Session::new(if request.tty { Heard::All } else { Heard::Nothing })
+        .map_err(|error| Failure::from_error(&error, 125))?;
     match container::exec(engine, request, &session.terminal()).map_err(|error| failure(&error, 1))? {
         ExecOutcome::Ended(code) => Ok(code),
         ExecOutcome::Detached => Ok(0),

@@ -109,8 +109,10 @@ fn unknown<'a>(word: &str, group: &str, known: impl Iterator<Item = &'a str>) ->
 fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller) -> Result<Command, Exit> {
     let line = Line { spelling, entry, args, caller };
     match entry.verb {
+        Verb::Attach => line.read::<attach::Args>(),
         Verb::Audit => line.read::<system_audit::Args>(),
         Verb::ContainerInspect => line.read::<inspect::ContainerArgs>(),
+        Verb::ContainerPrune => line.read::<container_prune::Args>(),
         Verb::Create => line.read::<create::Args>(),
         Verb::Doctor => line.read::<doctor::Args>(),
         Verb::Exec => line.read::<exec::Args>(),
@@ -134,6 +136,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::Port => line.read::<port::Args>(),
         Verb::Ps => line.read::<ps::Args>(),
         Verb::Rename => line.read::<rename::Args>(),
+        Verb::Restart => line.read::<restart::Args>(),
         Verb::Rm => line.read::<rm::Args>(),
         Verb::Rmi => line.read::<rmi::Args>(),
         Verb::Run => line.read::<run::Args>(),

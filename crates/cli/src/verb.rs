@@ -3,8 +3,10 @@
 /// What the user may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
+    Attach,
     Audit,
     ContainerInspect,
+    ContainerPrune,
     Create,
     Doctor,
     Exec,
@@ -28,6 +30,7 @@ pub(crate) enum Verb {
     Port,
     Ps,
     Rename,
+    Restart,
     Rm,
     Rmi,
     Run,
@@ -106,6 +109,12 @@ pub(crate) const VERBS: &[Entry] = &[
         "Show what this machine lacks, and the remedy",
     )),
     entry(
+        Verb::Attach,
+        &["attach", "container attach"],
+        "[OPTIONS] CONTAINER",
+        "Attach local standard input, output, and error streams to a running container",
+    ),
+    entry(
         Verb::Create,
         &["create", "container create"],
         "[OPTIONS] IMAGE [COMMAND] [ARG...]",
@@ -158,6 +167,12 @@ pub(crate) const VERBS: &[Entry] = &[
     ),
     entry(Verb::Rename, &["rename", "container rename"], "CONTAINER NEW_NAME", "Rename a container"),
     entry(
+        Verb::Restart,
+        &["restart", "container restart"],
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Restart one or more containers",
+    ),
+    entry(
         Verb::Rm,
         &["rm", "container rm", "container remove"],
         "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -205,6 +220,7 @@ pub(crate) const VERBS: &[Entry] = &[
         "CONTAINER [CONTAINER...]",
         "Block until one or more containers stop, then print their exit codes",
     ),
+    entry(Verb::ContainerPrune, &["container prune"], "[OPTIONS]", "Remove all stopped containers"),
     entry(
         Verb::NetworkConnect,
         &["network connect"],
@@ -266,7 +282,6 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
 
 /// Docker's verbs that are not there yet.
 const LATER: &[&str] = &[
-    "attach",
     "build",
     "builder",
     "buildx",
@@ -287,7 +302,6 @@ const LATER: &[&str] = &[
     "prune",
     "pull",
     "push",
-    "restart",
     "save",
     "search",
     "secret",

@@ -93,6 +93,9 @@ pub struct Teardown {
 /// deleted at their end.
 pub const RENAMED: &str = "renamed";
 
+/// The lock of a run directory that is held by whoever is about to start the container again: its end deletes nothing.
+pub const KEPT: &str = "kept";
+
 /// One thing to delete.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Removal {

@@ -4,6 +4,7 @@
 //!   RUN_ROOT/containers/ID/
 //!     status            this file, replaced atomically
 //!     sock              the supervisor's socket, while it runs
+//!     kept              locked by whoever is about to start it again: its end deletes nothing
 //!     renamed           the name it has got since it was started, if it is deleted at its end
 //!     supervisor.lock   held by guardian and supervisor for life
 //! ```

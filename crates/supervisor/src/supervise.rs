@@ -568,12 +568,17 @@ fn record_end(
     if let Some(path) = &job.teardown.last_run {
         let _ = record_run(path, &status, store::Durability::Synced);
     }
-    if job.teardown.removals.is_empty() {
+    let mut teardown = job.teardown.clone();
+    let kept = || store::Lock::is_held(sys::Dir::open(&job.run_dir)?, crate::KEPT);
+    if !teardown.removals.is_empty() && kept().is_ok_and(|held| held) {
+        teardown.removals.clear();
+    }
+    if teardown.removals.is_empty() {
         let _ = status.save(&job.run_dir);
         let _ = rustix::fs::unlink(job.run_dir.join("sock"));
     }
     network::disconnect(job, &assignment.holdings.ports);
-    let _ = teardown::run(&job.teardown);
+    let _ = teardown::run(&teardown);
     // Nobody connects from here on; those in the queue are told too.
     clients.accept_last(&assignment.holdings.listener);
     // It may be started again, though a slow reader of this run is still to be served.

@@ -1,15 +1,18 @@
 //! One verb a file: its arguments, and what they mean.
 
 use engine::request::{
-    AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest, ImagesRequest,
-    ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest,
-    PortRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest, RunRequest, StartRequest,
-    StopRequest, TagRequest, TopRequest, WaitRequest,
+    AttachRequest, AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest,
+    ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest,
+    PauseRequest, PortRequest, PruneContainersRequest, PsRequest, RemoveImagesRequest, RemoveRequest,
+    RenameRequest, RestartRequest, RunRequest, StartRequest, StopRequest, TagRequest, TopRequest,
+    WaitRequest,
 };
 
 use crate::grammar::format::Format;
 use crate::print::{HistoryView, ImagesView, PsView};
 
+pub(crate) mod attach;
+pub(crate) mod container_prune;
 pub(crate) mod create;
 pub(crate) mod doctor;
 pub(crate) mod exec;
@@ -27,6 +30,7 @@ pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod rename;
+pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
@@ -46,6 +50,7 @@ pub use volume::VolumeCommand;
 /// What was asked for: a request of the engine, and how its answer is shown.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
+    Attach(AttachRequest),
     Audit(AuditRequest),
     Create(ContainerRequest),
     Doctor(InfoRequest, Format),
@@ -66,10 +71,15 @@ pub enum Command {
         /// Tell by which rules packets get there.
         why: bool,
     },
+    PruneContainers {
+        request: PruneContainersRequest,
+        ask: bool,
+    },
     Ps(PsRequest, PsView),
     Remove(RemoveRequest),
     RemoveImages(RemoveImagesRequest),
     Rename(RenameRequest),
+    Restart(RestartRequest),
     Run(RunRequest),
     Start(StartRequest),
     Stop(StopRequest),

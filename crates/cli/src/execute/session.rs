@@ -8,7 +8,8 @@ use sys::signals::Signals;
 use crate::output;
 
 /// Signals that are passed on to the container (docker run, `--sig-proxy`).
-const PROXIED: [i32; 8] = [1, 2, 3, 10, 12, 13, 15, 28];
+const PROXIED: [i32; 8] = [1, 2, 3, 10, 12, 13, 15, WINDOW_CHANGE];
+const WINDOW_CHANGE: i32 = 28;
 
 /// The process' own streams, its window and its signals.
 #[derive(Debug)]
@@ -16,10 +17,33 @@ pub(crate) struct Session {
     signals: Option<Signals>,
 }
 
+/// Which signals do not do what they usually do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// None: the verb does not stay.
+    Nothing,
+    /// Changes of the window; all others end the command, and the container runs on.
+    Window,
+    /// All that are passed on to the container.
+    All,
+}
+
+impl Heard {
+    /// What a verb hears that stays with a container.
+    pub(crate) fn staying(sig_proxy: bool) -> Self {
+        if sig_proxy { Self::All } else { Self::Window }
+    }
+}
+
 impl Session {
-    /// Receives signals if the verb stays.
-    pub(crate) fn new(stays: bool) -> sys::Result<Self> {
-        Ok(Self { signals: stays.then(|| Signals::receive(&PROXIED)).transpose()? })
+    /// Receives these signals.
+    pub(crate) fn new(heard: Heard) -> sys::Result<Self> {
+        let signals: &[i32] = match heard {
+            Heard::Nothing => return Ok(Self { signals: None }),
+            Heard::Window => &[WINDOW_CHANGE],
+            Heard::All => &PROXIED,
+        };
+        Ok(Self { signals: Some(Signals::receive(signals)?) })
     }
 
     /// Runs with the engine's view of this session.

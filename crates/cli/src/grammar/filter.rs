@@ -1,8 +1,8 @@
 //! `--filter NAME=VALUE` of lists.
 
 use engine::request::{
-    ImagesRequest, LabelFilter, NetworksRequest, PruneNetworksRequest, PruneVolumesRequest, PsRequest,
-    StateFilter, VolumesRequest,
+    ImagesRequest, LabelFilter, NetworksRequest, PruneContainersRequest, PruneNetworksRequest,
+    PruneVolumesRequest, PsRequest, StateFilter, VolumesRequest,
 };
 
 use super::{Invalid, Read, boolean, port};
@@ -132,6 +132,17 @@ pub(crate) fn apply_to_network_prune(
         }
     }
     Ok(())
+}
+
+/// Reads filters of a pruning of containers: those that networks are pruned by.
+pub(crate) fn read_container_prune(
+    filters: &[(String, String)],
+    moment: impl Fn(&str) -> Read<i128>,
+) -> Read<PruneContainersRequest> {
+    let mut read = PruneNetworksRequest::default();
+    apply_to_network_prune(filters, moment, &mut read)?;
+    let PruneNetworksRequest { labels, unlike, until } = read;
+    Ok(PruneContainersRequest { labels, unlike, until })
 }
 
 fn invalid(name: &str, value: &str) -> Invalid {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::request::view::{ContainerRow, ContainerSize, ContainerState};
+use engine::request::view::{ContainerRow, ContainerSize, ContainerState, PrunedContainers};
 use serde_json::{Value, json};
 
 use super::rows::{Heads, formatted};
@@ -60,6 +60,13 @@ pub fn ps(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> template::Resu
         Some(text) => text,
         None => columns(rows, view, clock),
     })
+}
+
+/// Returns the text of `container prune`.
+pub fn pruned_containers(pruned: &PrunedContainers) -> String {
+    let ids: String = pruned.ids.iter().map(|id| format!("{id}\n")).collect();
+    let head = if ids.is_empty() { String::new() } else { format!("Deleted Containers:\n{ids}\n") };
+    format!("{head}Total reclaimed space: {}\n", human::size(pruned.bytes, 4))
 }
 
 fn columns(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> String {
@@ -254,6 +261,13 @@ mod tests {
         let error = shown("{{.Name}}").unwrap_err();
         assert_eq!(error.to_string(), "template `{{.Name}}`: there is no field `Name`");
         assert!(error.hint_text().unwrap().contains("Names"));
+    }
+
+    #[test]
+    fn what_was_pruned() {
+        let gone = PrunedContainers { ids: vec!["ab".into(), "cd".into()], bytes: 1500 };
+        assert_eq!(pruned_containers(&gone), "Deleted Containers:\nab\ncd\n\nTotal reclaimed space: 1.5kB\n");
+        assert_eq!(pruned_containers(&PrunedContainers::default()), "Total reclaimed space: 0B\n");
     }
 
     #[test]

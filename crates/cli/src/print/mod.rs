@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use audit::audit;
-pub use containers::{PsView, ps};
+pub use containers::{PsView, pruned_containers, ps};
 pub use doctor::doctor;
 pub use history::{HistoryView, history};
 pub use images::{ImagesView, images};

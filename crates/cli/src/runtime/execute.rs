@@ -9,7 +9,7 @@ use super::log::Log;
 use super::print;
 use super::verb::Command;
 use crate::error::Failure;
-use crate::execute::Session;
+use crate::execute::{Heard, Session};
 use crate::output;
 
 /// The exit code of an exec that did not come to run its process, as runc's.
@@ -33,15 +33,15 @@ pub(super) fn execute(global: &Global, command: &Command, log: &Log) -> Result<u
             bundle::write_spec(bundle, rootless.then(owner))
         }
         Command::Run(request) => {
-            let session =
-                Session::new(!request.detach).map_err(|error| Failure::from_error(&error, FAILED))?;
+            let session = Session::new(if request.detach { Heard::Nothing } else { Heard::All })
+                .map_err(|error| Failure::from_error(&error, FAILED))?;
             let warn = |text: &str| log.warn(text);
             let terminal = Terminal { warn: &warn, ..session.terminal() };
             return bundle::run(&runtime, request, &terminal).map(|code| code.unwrap_or(0)).map_err(failed);
         }
         Command::Exec(request) => {
-            let session =
-                Session::new(!request.detach).map_err(|error| Failure::from_error(&error, NOT_EXECUTED))?;
+            let session = Session::new(if request.detach { Heard::Nothing } else { Heard::All })
+                .map_err(|error| Failure::from_error(&error, NOT_EXECUTED))?;
             let warn = |text: &str| log.warn(text);
             let terminal = Terminal { warn: &warn, ..session.terminal() };
             let code = bundle::exec(&runtime, request, &terminal).map(|code| code.unwrap_or(0));

@@ -190,7 +190,7 @@ fn words_and_verbs() {
             "pull busybox",
             "container foo",
             "container strat x",
-            "container attach x",
+            "container commit x",
             "help foo",
             "--bogus ps",
             "--rot /x ps",

@@ -6,9 +6,35 @@ use std::path::PathBuf;
 use supervisor::status::Status;
 use supervisor::{Attachment, Client, Event, FailureReport, Relay, RelayEnd, relay};
 
+use super::find::find;
 use super::record::ContainerRecord;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
+use crate::request::AttachRequest;
+
+/// Shows what a running container prints and passes input and signals on, until it ends or the user detaches.
+pub fn attach(engine: &Engine, request: &AttachRequest, terminal: &Terminal<'_>) -> Result<Outcome> {
+    let container = find(engine, &request.container)?;
+    let word = &request.container;
+    if !container.is_running() {
+        return Err(Error::conflict("You cannot attach to a stopped container, start it first")
+            .hint(format!("`coracle start --attach {word}` does both")));
+    }
+    if container.is_paused() {
+        return Err(Error::conflict("You cannot attach to a paused container, unpause it first")
+            .hint(format!("`coracle unpause {word}`")));
+    }
+    let record = &container.record;
+    let stdin = request.stdin && record.request.interactive;
+    if stdin && record.request.tty && !rustix::termios::isatty(terminal.stdin) {
+        return Err(Error::invalid("the input device is not a TTY").hint("use --no-stdin to look only"));
+    }
+    let streams = Attachment { stdin, stdout: true, stderr: true };
+    let keys = request.detach_keys.as_ref().map_or(&[16, 17][..], |keys| &keys.0);
+    let mut attached = Attached::to_running(engine, record, streams, keys)?;
+    attached.resize(terminal);
+    attached.stay(terminal, request.sig_proxy)
+}
 
 /// The caller's side, as the face found it.
 pub struct Terminal<'a> {
@@ -99,6 +125,15 @@ impl<'a> Attached<'a> {
                 Event::Lost | Event::Ended { .. } => return Err(lost(&self.name)),
                 Event::Output(..) => {}
             }
+        }
+    }
+
+    /// Gives the container's terminal the size of the caller's. Its program draws anew when that changes: as Docker does,
+    /// one row more is told first.
+    fn resize(&self, terminal: &Terminal<'_>) {
+        if let Some((rows, columns)) = terminal.size.filter(|_| self.terminal_wanted) {
+            let _ = self.client.resize(rows.saturating_add(1), columns);
+            let _ = self.client.resize(rows, columns);
         }
     }
 

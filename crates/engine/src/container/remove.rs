@@ -42,7 +42,7 @@ fn remove_one(engine: &Engine, word: &str, request: &RemoveRequest) -> Result<()
     }
 }
 
-fn remove_found(
+pub(super) fn remove_found(
     engine: &Engine,
     mut container: Container,
     word: &str,

@@ -44,7 +44,7 @@ pub fn start(
     Ok(outcomes)
 }
 
-fn start_one(
+pub(super) fn start_one(
     engine: &Engine,
     request: &StartRequest,
     word: &str,
@@ -70,9 +70,12 @@ fn start_one(
         terminal_size: terminal.size.filter(|_| container.record.request.tty),
         stdin_once: container.record.request.attach.stdin,
     };
+    reuse_writable_layer(&container)?;
     // A container that has run before has the rests of that run.
     super::remove::clear_lost_run(engine, &container);
-    let _ = rustix::fs::unlink(container.run_dir.join("status"));
+    for name in ["status", supervisor::KEPT] {
+        let _ = rustix::fs::unlink(container.run_dir.join(name));
+    }
     let mut timing = Timing::new(false);
     let client = launch(engine, &container.record, &options, lock, &mut timing)?;
     let mut attached = Attached::new(engine, client, &container.record, attach, keys);
@@ -85,6 +88,19 @@ fn start_one(
         crate::system::explain(engine, error)
     })?;
     if attach.any() { attached.stay(terminal, request.sig_proxy) } else { Ok(Outcome::Detached) }
+}
+
+/// Lets a layer be mounted again that was mounted `volatile`, which leaves a mark against that
+/// (Documentation/filesystems/overlayfs.rst): after a crash of the machine it may lack anything. Within one boot it is whole.
+fn reuse_writable_layer(container: &Container) -> Result<()> {
+    let this_boot = |status: &supervisor::status::Status| status.boot_id == supervisor::status::boot_id();
+    let upper = container.record.rootfs.as_ref().and_then(|overlay| Some((overlay, overlay.upper.as_ref()?)));
+    match upper {
+        Some((overlay, upper)) if upper.volatile && container.status.as_ref().is_some_and(this_boot) => {
+            super::remove::remove_tree(&overlay.store.join(&upper.work).join("work/incompat/volatile"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Waits until nobody else starts or removes this container or clears its last run away, and keeps it so;

@@ -38,6 +38,35 @@ pub struct StopRequest {
     pub timeout: Option<Timeout>,
 }
 
+/// `restart`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestartRequest {
+    pub containers: Vec<String>,
+    /// As for `stop`.
+    pub signal: Option<Signal>,
+    pub timeout: Option<Timeout>,
+}
+
+/// `attach`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachRequest {
+    pub container: String,
+    /// Connect standard input, where the container has one.
+    pub stdin: bool,
+    pub sig_proxy: bool,
+    pub detach_keys: Option<DetachKeys>,
+}
+
+/// `container prune`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PruneContainersRequest {
+    pub labels: Vec<LabelFilter>,
+    /// Those that have one of these stay.
+    pub unlike: Vec<LabelFilter>,
+    /// Only those made before this time, in seconds since 1970.
+    pub until: Option<i64>,
+}
+
 /// `kill`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillRequest {

@@ -27,9 +27,9 @@ pub use image::{
     RemoveImagesRequest, TagRequest,
 };
 pub use lifecycle::{
-    ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter, LogsRequest,
-    PauseRequest, PsRequest, RemoveRequest, RenameRequest, StartRequest, StateFilter, StopRequest, Tail,
-    Timeout, TopRequest, WaitRequest,
+    AttachRequest, ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter,
+    LogsRequest, PauseRequest, PruneContainersRequest, PsRequest, RemoveRequest, RenameRequest,
+    RestartRequest, StartRequest, StateFilter, StopRequest, Tail, Timeout, TopRequest, WaitRequest,
 };
 pub use mount::{
     BindMount, IdMap, ImageMount, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount,

@@ -75,6 +75,14 @@ pub struct NetworkRow {
     pub created: i64,
 }
 
+/// What `container prune` has removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PrunedContainers {
+    pub ids: Vec<String>,
+    /// Size of their writable layers.
+    pub bytes: u64,
+}
+
 /// One line of `port`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishedPort {
