@@ -1,24 +1,29 @@
 //! How long one container takes to connect, in a network namespace that goes with the program: as root,
 //! `cargo run --release -p network --example connect`.
 #![expect(clippy::print_stdout, reason = "a program for people")]
-#![expect(clippy::disallowed_methods, reason = "opens its own namespaces")]
+#![expect(clippy::disallowed_methods, reason = "no part of the product: runs `mount`")]
 
 use std::error::Error;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use network::{
     BridgeRules, Cidr, Connection, Endpoint, Fabric, Link, Mac, PortRule, Protocol, host_interface,
 };
-use sys::process::{NEWNET, join_namespaces, unshare};
+use sys::process::{NEWNET, NEWNS, join_namespaces, unshare};
 
 const ROUNDS: u32 = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    unshare(NEWNET)?;
+    unshare(NEWNET | NEWNS)?;
+    sys::mount::set_propagation_recursive(Path::new("/"), sys::mount::PRIVATE)?;
     sys::loopback::bring_up()?;
+    // The one that is there shows the interfaces of the machine itself.
+    Command::new("mount").args(["-t", "sysfs", "sysfs", "/sys"]).status()?;
     let run_root = std::env::temp_dir().join(format!("coracle-connect-{}", std::process::id()));
     let fabric = Fabric::new(&run_root);
     for (what, ipv6, ports, resolver) in [
@@ -33,14 +38,34 @@ fn main() -> Result<(), Box<dyn Error>> {
             times.0.push(connecting);
             times.1.push(disconnecting);
         }
-        println!("{what:26} connect {}   disconnect {}", median(times.0), median(times.1));
+        println!("{what:26} connect {}   forget {}", median(times.0), median(times.1));
     }
-    let started = Instant::now();
-    for _ in 0..ROUNDS {
-        fabric.restore()?;
+    for containers in [1, 300] {
+        let kept = keep(&fabric, containers)?;
+        let times = (0..ROUNDS).map(|_| {
+            let started = Instant::now();
+            fabric.restore().map(|()| started.elapsed())
+        });
+        let times = times.collect::<Result<Vec<Duration>, _>>()?;
+        println!("{containers} containers: restore where all is well {}", median(times));
+        drop(kept);
     }
-    println!("restore where all is well {:?}", started.elapsed() / ROUNDS);
-    Ok(std::fs::remove_dir_all(run_root)?)
+    Ok(sys::Dir::open(run_root.parent().unwrap_or(&run_root))
+        .and_then(|parent| parent.remove_tree(run_root.file_name().unwrap_or_default()))?)
+}
+
+/// Connects containers that stay.
+fn keep(fabric: &Fabric, containers: u32) -> Result<Vec<OwnedFd>, Box<dyn Error>> {
+    let mut kept = Vec::new();
+    for number in 0..containers {
+        let endpoints = [endpoint(1000 + number, false)?];
+        fabric.state().publish(&endpoints[0])?;
+        let netns = new_netns()?;
+        let connection = Connection { endpoints: &endpoints, ports: &[], resolver_port: None };
+        fabric.connect(&connection, netns.as_fd())?;
+        kept.push(netns);
+    }
+    Ok(kept)
 }
 
 fn once(
@@ -68,9 +93,9 @@ fn once(
     fabric.connect(&connection, netns.as_fd())?;
     let connecting = started.elapsed();
     let started = Instant::now();
-    fabric.disconnect(&endpoints, &ports)?;
+    fabric.forget(&endpoints, &ports)?;
     let disconnecting = started.elapsed();
-    fabric.state().release_all(&endpoints[0].container_id)?;
+    fabric.state().release(&endpoints[0].network_id, &endpoints[0].container_id)?;
     Ok((connecting, disconnecting))
 }
 

@@ -6,8 +6,6 @@
 //! ports on to the first; so it needs the switches of the first, and loose checks of source addresses, which need an
 //! address of its own (`__fib_validate_source`): the gateway's, for which it does not answer.
 
-use std::collections::HashMap;
-
 use rustix::io::Errno;
 use store::Durability;
 use sys::Dir;
@@ -20,7 +18,7 @@ use crate::fabric::Fabric;
 use crate::forwarding::set_interface;
 use crate::hash::fnv;
 use crate::route::{
-    LinkListed, PortFlags, delete_link, flush_bridge, list_ports, new_address, new_join, set_master,
+    PortFlags, delete_link, find_link, flush_bridge, list_ports, new_address, new_join, set_master,
     start_link, start_port,
 };
 use crate::socket::Socket;
@@ -184,14 +182,16 @@ pub(crate) fn ensure(fabric: &Fabric, host: &Socket, rules: &BridgeRules, joined
     }
 }
 
-/// Whether a joined bridge is connected to the first, by what interfaces there are.
-pub(crate) fn is_joined(links: &HashMap<String, LinkListed>, bridge: &str, joined: &str) -> bool {
-    let [one, other] = ends(joined);
-    let port_of = |end: &str, bridge: &str| match (links.get(end), links.get(bridge)) {
-        (Some(end), Some(bridge)) => end.up && end.master == Some(bridge.index),
-        _ => false,
-    };
-    port_of(&one, bridge) && port_of(&other, joined)
+/// Whether a joined bridge is connected to the first.
+pub(crate) fn is_joined(host: &Socket, bridge: &str, joined: &str) -> Result<bool> {
+    for (end, bridge) in ends(joined).iter().zip([bridge, joined]) {
+        let index = host.index_of(bridge).ok();
+        let end = find_link(host, end)?;
+        if !end.is_some_and(|end| end.up && end.master.is_some() && end.master == index) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Tidies up after ports have come to other bridges than before: connections to bridges that are gone, and what bridges

@@ -143,7 +143,7 @@ fn legacy(host: &Socket) -> Option<Fault> {
 /// The kernel remembers so many neighbours on the whole machine; beyond, packets are dropped with "No buffer space
 /// available" (arp(7), `gc_thresh3`).
 fn neighbours(fabric: &Fabric) -> Result<Option<Fault>> {
-    let claimed = fabric.state().count("addresses")?;
+    let claimed = fabric.state().addresses()?;
     for (path, name) in [
         ("ipv4/neigh/default/gc_thresh3", "net.ipv4.neigh.default"),
         ("ipv6/neigh/default/gc_thresh3", "net.ipv6.neigh.default"),

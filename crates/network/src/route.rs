@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use crate::wire::{Batch, CREATE, EXCLUSIVE, REPLACE};
 use crate::{Cidr, Mac, MacvlanMode};
 
-pub(crate) use list::{LinkListed, RouteListed, list_addresses, list_links, list_ports, list_routes};
+pub(crate) use list::{RouteListed, find_link, list_addresses, list_links, list_ports, list_routes};
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;

@@ -16,8 +16,8 @@ use crate::wire::{self, Batch, Message};
 
 /// Larger than any answer: dumps come in pieces of at most 32 KiB (netlink_recvmsg in the kernel).
 const BUFFER: usize = 64 << 10;
-/// Larger than any acknowledgement: a header and a sentence.
-const ANSWER: usize = 4 << 10;
+/// Larger than an acknowledgement, which is a header and a sentence, and than what is told of one interface.
+const ANSWER: usize = 16 << 10;
 /// What a socket sends at once without being asked for more (net.core.wmem_default is 208 KiB).
 const SEND_PLAIN: usize = 160 << 10;
 /// How often a dump that others disturb is begun anew; then what was read is taken.
@@ -208,6 +208,22 @@ impl Socket {
         Ok(T::default())
     }
 
+    /// Asks for one thing; the answer is one message, or a refusal.
+    pub(crate) fn ask<T>(
+        &self,
+        mut request: Batch,
+        read: impl FnOnce(Message<'_>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        self.push(request.finish())?;
+        let mut buffer = [0; ANSWER];
+        let length =
+            self.receive(&mut buffer).context(|| "cannot read the kernel's answer (netlink)".into())?;
+        self.busy.set(false);
+        let Some(message) = wire::messages(&buffer[..length]).next() else { return Ok(None) };
+        refused(request.label(1), &message)?;
+        Ok(read(message))
+    }
+
     fn read_dump(&self, label: &str, mut each: impl FnMut(Message<'_>)) -> Result<bool> {
         let mut buffer = vec![0; BUFFER];
         let mut whole = true;
@@ -218,18 +234,25 @@ impl Socket {
                 whole &= message.flags & wire::DUMP_INTERRUPTED == 0;
                 match message.kind {
                     wire::KIND_DONE => return Ok(whole),
-                    wire::KIND_ERROR => match message.acknowledgement() {
-                        Some((code, why)) if code != 0 => {
-                            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-                            let source = Errno::from_raw_os_error(code).into();
-                            self.busy.set(false);
-                            return Err(Error::Refused { what: format!("{label}{why}"), source });
-                        }
-                        _ => return Ok(whole),
-                    },
+                    wire::KIND_ERROR => {
+                        self.busy.set(false);
+                        return refused(label, &message).map(|()| whole);
+                    }
                     _ => each(message),
                 }
             }
         }
+    }
+}
+
+/// Reads a refusal of a request that is answered by what was asked for.
+fn refused(label: &str, message: &Message<'_>) -> Result<()> {
+    match message.acknowledgement() {
+        Some((code, why)) if code != 0 => {
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            let source = Errno::from_raw_os_error(code).into();
+            Err(Error::Refused { what: format!("{label}{why}"), source })
+        }
+        _ => Ok(()),
     }
 }

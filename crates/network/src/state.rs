@@ -119,7 +119,7 @@ impl State {
     /// Reads all endpoints of a network.
     pub fn endpoints(&self, network_id: &str) -> Result<Vec<Endpoint>> {
         let mut endpoints = Vec::new();
-        for container_id in list(&self.network(network_id).join("endpoints"))? {
+        for container_id in self.members(network_id)? {
             endpoints.extend(self.endpoint(network_id, &container_id)?);
         }
         endpoints.sort_by(|a, b| a.container_id.cmp(&b.container_id));
@@ -166,22 +166,27 @@ impl State {
         remove(&self.run_root.join("networks").join(BRIDGES).join(name))
     }
 
+    /// Lists the ids of the containers that have an endpoint in a network.
+    pub(crate) fn members(&self, network_id: &str) -> Result<Vec<String>> {
+        list(&self.network(network_id).join("endpoints"))
+    }
+
     /// Lists the ids of all containers that have an endpoint.
     pub(crate) fn containers(&self) -> Result<Vec<String>> {
         let mut containers = Vec::new();
         for network_id in self.networks()? {
-            containers.extend(list(&self.network(&network_id).join("endpoints"))?);
+            containers.extend(self.members(&network_id)?);
         }
         containers.sort();
         containers.dedup();
         Ok(containers)
     }
 
-    /// Counts the endpoints of all networks, or their addresses.
-    pub(crate) fn count(&self, what: &str) -> Result<usize> {
+    /// Counts the addresses that are claimed in all networks.
+    pub(crate) fn addresses(&self) -> Result<usize> {
         let mut count = 0;
         for network_id in self.networks()? {
-            count += list(&self.network(&network_id).join(what))?.len();
+            count += list(&self.network(&network_id).join("addresses"))?.len();
         }
         Ok(count)
     }

@@ -1,19 +1,21 @@
-//! Looking at the kernel and telling what is not as it should be. What is read of the state grows with networks, not with
-//! containers, where all is well.
+//! Looking at the kernel and telling what is not as it should be. Where all is well, names of the state are read and no
+//! contents.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::path::Path;
 
+use sys::Dir;
 use sys::netlink::Subject;
 
 use crate::elements;
-use crate::endpoint::{Endpoint, Link};
+use crate::endpoint::{Endpoint, host_interface};
 use crate::error::Result;
 use crate::fabric::Fabric;
 use crate::foreign::{self, Obstacles};
 use crate::forwarding;
 use crate::join;
 use crate::nft::list_elements;
-use crate::route::{LinkListed, list_addresses, list_links};
+use crate::route::{find_link, list_addresses, list_ports};
 use crate::rules::BridgeRules;
 use crate::socket::Socket;
 use crate::tables::BRIDGES;
@@ -42,8 +44,6 @@ pub(crate) fn survey(fabric: &Fabric) -> Result<Option<Survey>> {
     }
     let host = Socket::open(Subject::Route)?;
     let firewall = fabric.firewall()?;
-    let links: HashMap<String, LinkListed> =
-        list_links(&host)?.into_iter().map(|link| (link.name.clone(), link)).collect();
     let addresses = list_addresses(&host)?;
     let mut found = Survey { tables: !firewall.is_whole()?, ..Survey::default() };
     if !found.tables {
@@ -52,7 +52,7 @@ pub(crate) fn survey(fabric: &Fabric) -> Result<Option<Survey>> {
         found.tables = known.iter().any(|rules| !held.contains(&rules.bridge));
     }
     for rules in &known {
-        let why = match links.get(&rules.bridge) {
+        let why = match find_link(&host, &rules.bridge)? {
             None => Some("is gone"),
             Some(link) if !link.up => Some("is down"),
             Some(link) => {
@@ -68,13 +68,13 @@ pub(crate) fn survey(fabric: &Fabric) -> Result<Option<Survey>> {
         };
         found.bridges.extend(why.map(|why| (rules.clone(), why)));
         for joined in join::bridges_of(&host, &rules.bridge) {
-            if !join::is_joined(&links, &rules.bridge, &joined) {
+            if !join::is_joined(&host, &rules.bridge, &joined)? {
                 found.joined.push((rules.clone(), joined));
             }
         }
         found.forwarding.extend(not_forwarded(rules).map(|version| (rules.clone(), version)));
     }
-    found.detached = detached(fabric, &known, &links)?;
+    found.detached = detached(fabric, &host, &known)?;
     found.obstacles = foreign::look(&firewall.socket, fabric.table())?;
     Ok(Some(found))
 }
@@ -87,35 +87,39 @@ fn not_forwarded(rules: &BridgeRules) -> Option<&'static str> {
     (has(false) && forwarding::has_ipv6() && !forwarding::ipv6_on(&rules.bridge)).then_some("IPv6")
 }
 
-/// Finds endpoints whose host end is a port of nothing, or of something else. They are read only if fewer ends are
-/// ports of bridges than there are endpoints.
-fn detached(
-    fabric: &Fabric,
-    known: &[BridgeRules],
-    links: &HashMap<String, LinkListed>,
-) -> Result<Vec<Endpoint>> {
-    let is_bridge = |index: u32| {
-        let named = |name: &str| links.get(name).is_some_and(|link| link.index == index);
-        known
-            .iter()
-            .any(|rules| named(&rules.bridge) || join::names(&rules.bridge).any(|joined| named(&joined)))
-    };
-    let mut bridges: HashMap<u32, bool> = HashMap::new();
-    let mut attached =
-        |link: &LinkListed| link.master.is_some_and(|m| *bridges.entry(m).or_insert_with(|| is_bridge(m)));
-    let ends = links.values().filter(|link| link.name.starts_with("crc") && attached(link)).count();
-    if ends >= fabric.state().count("endpoints")? {
-        return Ok(Vec::new());
+/// Finds endpoints whose host end is a port of nothing, or of something else. Names of host ends follow from ids: what
+/// is no port of ours is looked at, one by one, and what is there and detached is read.
+fn detached(fabric: &Fabric, host: &Socket, known: &[BridgeRules]) -> Result<Vec<Endpoint>> {
+    let names = known.iter().flat_map(|rules| join::names(&rules.bridge).chain([rules.bridge.clone()]));
+    let mut attached = HashSet::new();
+    let mut bridges = HashSet::new();
+    for name in names {
+        if let Ok(index) = host.index_of(&name) {
+            bridges.insert(index);
+            attached.extend(ports(host, &name, index)?);
+        }
     }
     let mut found = Vec::new();
     for network_id in fabric.state().networks()? {
-        for endpoint in fabric.state().endpoints(&network_id)? {
-            if let Link::Bridge { host_interface, .. } = &endpoint.link
-                && links.get(host_interface).is_some_and(|link| !attached(link))
+        for container_id in fabric.state().members(&network_id)? {
+            let end = host_interface(&container_id, &network_id);
+            if !attached.contains(&end)
+                && let Some(link) = find_link(host, &end)?
+                && !link.master.is_some_and(|master| bridges.contains(&master))
             {
-                found.push(endpoint);
+                found.extend(fabric.state().endpoint(&network_id, &container_id)?);
             }
         }
     }
     Ok(found)
+}
+
+/// Lists the names of a bridge's ports. A directory of sysfs is read in a tenth of the time that netlink takes, which
+/// tells 1,500 bytes of each. Where sysfs is that of another network namespace it knows no such bridge, or other ports;
+/// then ours are looked at one by one.
+fn ports(host: &Socket, bridge: &str, index: u32) -> Result<Vec<String>> {
+    match Dir::open(Path::new("/sys/class/net").join(bridge).join("brif")).and_then(|dir| dir.list(".")) {
+        Ok(entries) => Ok(entries.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect()),
+        Err(_) => Ok(list_ports(host, index)?.into_iter().map(|link| link.name).collect()),
+    }
 }

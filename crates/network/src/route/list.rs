@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 
+use rustix::io::Errno;
+
 use crate::Cidr;
 use crate::error::Result;
 use crate::route::{
@@ -38,6 +40,20 @@ pub(crate) struct RouteListed {
     pub(crate) protocol: u8,
 }
 
+/// Counters are most of an answer, and nobody reads them (Linux 4.4).
+const WITHOUT_COUNTERS: u32 = 8;
+
+/// Looks at one interface; none if there is no such.
+pub(crate) fn find_link(socket: &Socket, name: &str) -> Result<Option<LinkListed>> {
+    let mut request = Batch::new();
+    request.message(GET_LINK, 0, &header(0, 0), format!("look at interface `{name}`"));
+    request.put_u32(link::MASK, WITHOUT_COUNTERS).put_text(link::NAME, name);
+    match socket.ask(request, link_of) {
+        Err(error) if error.errno() == Some(Errno::NODEV) => Ok(None),
+        other => other,
+    }
+}
+
 /// Lists all interfaces.
 pub(crate) fn list_links(socket: &Socket) -> Result<Vec<LinkListed>> {
     links(socket, None)
@@ -49,8 +65,6 @@ pub(crate) fn list_ports(socket: &Socket, bridge: u32) -> Result<Vec<LinkListed>
 }
 
 fn links(socket: &Socket, master: Option<u32>) -> Result<Vec<LinkListed>> {
-    /// Counters are most of an answer, and nobody reads them (Linux 4.4).
-    const WITHOUT_COUNTERS: u32 = 8;
     sys::netlink::check_strictly(socket.as_fd())?;
     let mut request = Batch::new();
     request.message(GET_LINK, DUMP, &header(0, 0), "list interfaces").put_u32(link::MASK, WITHOUT_COUNTERS);

@@ -170,8 +170,11 @@ pub(crate) const HOST6: &str = "2001:db8::1";
 
 impl World {
     pub(crate) fn new() -> Self {
-        sys::process::unshare(NEWNET).unwrap();
+        sys::process::unshare(NEWNET | sys::process::NEWNS).unwrap();
+        sys::mount::set_propagation_recursive(std::path::Path::new("/"), sys::mount::PRIVATE).unwrap();
         sys::loopback::bring_up().unwrap();
+        // The one that is there shows the interfaces of the machine itself.
+        sh("mount -t sysfs sysfs /sys");
         let (host, neighbour) = (Netns::current(), Netns::new());
         let pid = std::process::id();
         // `ip` takes namespaces by process, and ours are those of threads.
