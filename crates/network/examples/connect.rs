@@ -40,8 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("{what:26} connect {}   forget {}", median(times.0), median(times.1));
     }
-    for containers in [1, 300] {
+    for containers in [1, 1000] {
         let kept = keep(&fabric, containers)?;
+        std::thread::sleep(Duration::from_secs(2));
         let times = (0..ROUNDS).map(|_| {
             let started = Instant::now();
             fabric.restore().map(|()| started.elapsed())

@@ -82,7 +82,8 @@ fn guard(fabric: &Fabric, host: &Socket, connection: &Connection<'_>) -> Result<
         return Ok(());
     }
     for rules in connection.endpoints.iter().filter_map(Endpoint::bridge_rules) {
-        if host.index_of(&rules.bridge).is_err() {
+        // One that is there and not written down is of a run root that was lost.
+        if host.index_of(&rules.bridge).is_err() || !fabric.state().knows_bridge(&rules.bridge) {
             fabric.ensure(rules)?;
         }
     }
@@ -169,6 +170,9 @@ fn interfaces(
 
 /// Decides about a port. With br_netfilter a frame to the container's own published port is sent on by the bridge, and
 /// comes back through the port it came from; others need no echo of their broadcasts.
+///
+/// With br_netfilter, containers that are kept apart do not reach each other's published ports either: the bridge sends
+/// those frames on by itself, and an isolated port takes none from another. From elsewhere they are reached.
 pub(crate) fn port_flags(endpoint: &Endpoint, rules: &BridgeRules, ports: &[PortRule]) -> PortFlags {
     let publishes = ports
         .iter()

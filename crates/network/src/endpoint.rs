@@ -70,9 +70,12 @@ impl Endpoint {
     }
 }
 
+/// What names of host ends begin with.
+pub(crate) const HOST_END: &str = "crc";
+
 /// Returns the name of the host's end of a container's pair on a network: 14 bytes of at most 15. The prefix is not
 /// that of bridges, by which firewalls let through.
 pub fn host_interface(container_id: &str, network_id: &str) -> String {
     let hash = crate::hash::fnv(container_id.bytes().chain(network_id.bytes()));
-    format!("crc{:011x}", hash & 0xfff_ffff_ffff)
+    format!("{HOST_END}{:011x}", hash & 0xfff_ffff_ffff)
 }

@@ -11,8 +11,9 @@ use store::Durability;
 use sys::Dir;
 
 use crate::bridge;
+use crate::connect::port_flags;
 use crate::elements;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, HOST_END};
 use crate::error::{Error, Result};
 use crate::fabric::Fabric;
 use crate::forwarding::set_interface;
@@ -28,6 +29,8 @@ use crate::{BridgeRules, Cidr};
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 const HINT: &str = "bridge";
+/// How often a connection is tried while others take the port that was meant for it.
+const ATTEMPTS: usize = 16;
 
 /// On which of a network's bridges a container goes.
 #[derive(Debug, Clone)]
@@ -165,20 +168,45 @@ pub(crate) fn ensure(fabric: &Fabric, host: &Socket, rules: &BridgeRules, joined
     set_interface("ipv4", joined, "rp_filter", "2")?;
     set_interface("ipv4", joined, "arp_ignore", "8")?;
     crate::forwarding::ensure(&BridgeRules { bridge: joined.to_owned(), ..rules.clone() })?;
-    let mut batch = Batch::new();
     let [one, other] = ends(joined);
-    for gateway in rules.subnets.iter().filter(|subnet| subnet.is_ipv4()) {
-        new_address(&mut batch, second, Cidr { prefix: 32, ..*gateway });
+    for _ in 0..ATTEMPTS {
+        let mut batch = Batch::new();
+        for gateway in rules.subnets.iter().filter(|subnet| subnet.is_ipv4()) {
+            new_address(&mut batch, second, Cidr { prefix: 32, ..*gateway });
+        }
+        start_link(&mut batch, joined);
+        new_join(&mut batch, &one, &other);
+        set_master(&mut batch, &one, first);
+        set_master(&mut batch, &other, second);
+        start_port(&mut batch, &one, None, PortFlags::default());
+        start_port(&mut batch, &other, None, PortFlags::default());
+        match host.send(batch)?.into_iter().find(|refusal| refusal.errno != Errno::EXIST) {
+            None => return Ok(second),
+            Some(refusal) if refusal.errno == Errno::XFULL => make_room(fabric, host, first, second)?,
+            Some(refusal) => return Err(refusal.into()),
+        }
     }
-    start_link(&mut batch, joined);
-    new_join(&mut batch, &one, &other);
-    set_master(&mut batch, &one, first);
-    set_master(&mut batch, &other, second);
-    start_port(&mut batch, &one, None, PortFlags::default());
-    start_port(&mut batch, &other, None, PortFlags::default());
-    match host.send(batch)?.into_iter().find(|refusal| refusal.errno != Errno::EXIST) {
+    Err(Error::Contended(format!("bridge {}", rules.bridge)))
+}
+
+/// Moves one container from a full bridge to the one that is to be connected to it: the connection needs a port of both.
+fn make_room(fabric: &Fabric, host: &Socket, full: u32, other: u32) -> Result<()> {
+    let ports = list_ports(host, full)?;
+    let Some(moved) = ports.iter().find(|port| port.name.starts_with(HOST_END)) else { return Ok(()) };
+    let endpoint = fabric.state().endpoint_of(&moved.name)?;
+    let mut flags = PortFlags::default();
+    if let Some(endpoint) = &endpoint
+        && let Some(rules) = endpoint.bridge_rules()
+    {
+        flags = port_flags(endpoint, rules, &fabric.state().ports_of(&endpoint.container_id)?);
+    }
+    let mut batch = Batch::new();
+    set_master(&mut batch, &moved.name, other);
+    start_port(&mut batch, &moved.name, endpoint.and_then(|endpoint| endpoint.mtu), flags);
+    match host.send(batch)?.into_iter().find(|refusal| refusal.errno != Errno::NODEV) {
         Some(refusal) => Err(refusal.into()),
-        None => Ok(second),
+        // Or it has ended meanwhile, which makes room as well.
+        None => Ok(()),
     }
 }
 

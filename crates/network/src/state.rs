@@ -28,7 +28,7 @@ use store::Durability;
 use sys::{Context, Dir};
 
 use crate::BridgeRules;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, host_interface};
 use crate::error::{Error, Result};
 
 /// Directory of bridges among those of networks.
@@ -162,6 +162,11 @@ impl State {
         Ok(bridges)
     }
 
+    /// Whether it is written down what a bridge is to be.
+    pub(crate) fn knows_bridge(&self, name: &str) -> bool {
+        sys::fs::exists(self.run_root.join("networks").join(BRIDGES).join(name))
+    }
+
     pub(crate) fn forget_bridge(&self, name: &str) -> Result<()> {
         remove(&self.run_root.join("networks").join(BRIDGES).join(name))
     }
@@ -169,6 +174,18 @@ impl State {
     /// Lists the ids of the containers that have an endpoint in a network.
     pub(crate) fn members(&self, network_id: &str) -> Result<Vec<String>> {
         list(&self.network(network_id).join("endpoints"))
+    }
+
+    /// Finds the endpoint of a host end.
+    pub(crate) fn endpoint_of(&self, host_end: &str) -> Result<Option<Endpoint>> {
+        for network_id in self.networks()? {
+            for container_id in self.members(&network_id)? {
+                if host_interface(&container_id, &network_id) == host_end {
+                    return self.endpoint(&network_id, &container_id);
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Lists the ids of all containers that have an endpoint.

@@ -166,3 +166,31 @@ fn a_failure_leaves_nothing() {
     assert!(!left.contains("crc") && !left.contains("10.88.1.2"), "{left}");
     assert!(!netns.sh("ip link").contains("eth0"));
 }
+
+/// What the kernel itself says of a bridge that is full; the one place where a limit is not made up.
+#[test]
+fn the_kernels_own_limit_is_met() {
+    let world = World::new();
+    let network = Network::new("coracle0", 1, false);
+    let netns = Netns::new();
+    for number in 0..1030u16 {
+        let name = format!("c{number}");
+        let [high, low] = number.to_be_bytes();
+        let mut endpoint = network.endpoint(&name, 2, &format!("eth{number}"), false);
+        endpoint.mac = network::Mac([2, 0x42, 10, 88, high, low]);
+        endpoint.addresses = vec![format!("10.88.{}.{}/8", 100 + high, low).parse().unwrap()];
+        let endpoints = [endpoint];
+        world.publish(&endpoints, &[]);
+        let connection = Connection { endpoints: &endpoints, ports: &[], resolver_port: None };
+        world.fabric.connect(&connection, netns.as_fd()).unwrap();
+    }
+    let joined = world.host.sh("ip -o link show master coraclea").lines().count();
+    // The first took 1,023, of which one gave its place to the connection; which has two ends.
+    assert_eq!(joined, 1030 - 1023 + 1 + 1);
+    // A transaction of more than a socket sends unasked.
+    world.host.sh("nft flush ruleset");
+    world.fabric.restore().unwrap();
+    assert_eq!(world.ruleset().matches("crc").count(), 3 * 1030);
+    let faults = world.fabric.faults().unwrap();
+    assert!(faults.is_empty(), "{faults:?}");
+}
