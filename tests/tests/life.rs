@@ -416,3 +416,91 @@ fn a_terminal_is_attached_and_left_again() {
     terminal.type_text("exit 7\r");
     terminal.wait().fails_with(7);
 }
+
+/// Reads files of the container's own group, by controller and name on v1, by name on v2.
+#[track_caller]
+fn group_files(engine: &Engine, name: &str, v1: &[&str], v2: &[&str]) -> String {
+    let files = if std::path::Path::new("/sys/fs/cgroup/memory").is_dir() { v1 } else { v2 };
+    let paths: Vec<String> = files.iter().map(|file| format!("/sys/fs/cgroup/{file}")).collect();
+    let words: Vec<&str> =
+        ["exec", name, "cat"].into_iter().chain(paths.iter().map(String::as_str)).collect();
+    engine.run(&words).ok().stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn limits_are_changed_while_it_runs_and_for_the_next_start() {
+    let (engine, image) = busybox();
+    run(&engine, "box", &["-m", "64m", "--pids-limit", "50"], "sleep 600");
+    let shown = |name: &str| {
+        let v1 = [
+            "memory/memory.limit_in_bytes",
+            "cpu/cpu.shares",
+            "cpu/cpu.cfs_quota_us",
+            "cpuset/cpuset.cpus",
+            "pids/pids.max",
+        ];
+        let v2 = ["memory.max", "cpu.weight", "cpu.max", "cpuset.cpus", "pids.max"];
+        group_files(&engine, name, &v1, &v2)
+    };
+    let limits =
+        "{{.HostConfig.Memory}} {{.HostConfig.CpuShares}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}";
+    let flags = [
+        "-m",
+        "96m",
+        "--memory-swap",
+        "200m",
+        "-c",
+        "512",
+        "--cpus",
+        "0.5",
+        "--cpuset-cpus",
+        "0",
+        "--pids-limit",
+        "-1",
+    ];
+    engine.run(&[&["update"], &flags[..], &["box"]].concat()).ok().prints("box");
+    let after = shown("box");
+    let expected = ["100663296 512 50000 0 max", "100663296 59 50000 100000 0 max"];
+    assert!(expected.contains(&after.as_str()), "{after}");
+    assert_eq!(engine.inspect("box", limits), "100663296 512 500000000 -1");
+
+    // All or nothing: memory is written first, and is as before when the other is refused.
+    let refused: [(&[&str], &str); 5] = [
+        (&["-m", "128m", "--cpuset-cpus", "4000"], "--cpuset-cpus"),
+        (
+            &["-m", "128m", "--cpu-quota", "5000"],
+            "CPU Quota cannot be updated as NanoCPUs has already been set",
+        ),
+        (&["-m", "300m"], "update the memoryswap at the same time"),
+        (&["--memory-reservation", "200m"], "memory reservation limit"),
+        (&["-c", "9", "--restart", "always"], "--restart is not supported"),
+    ];
+    for (flags, text) in refused {
+        engine.run(&[&["update"], flags, &["box"]].concat()).fails_with(1).error_names(&[text]);
+    }
+    if std::path::Path::new("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists() {
+        let flags = ["-m", "128m", "-c", "600", "--cpu-rt-period", "1000", "--cpu-rt-runtime", "900"];
+        let refused = engine.run(&[&["update"], &flags[..], &["box"]].concat()).fails_with(1);
+        refused.error_names(&["cannot update container `box`", "CPU real-time"]);
+    }
+    assert_eq!(shown("box"), after);
+    assert_eq!(engine.inspect("box", limits), "100663296 512 500000000 -1");
+    // Less than is used would be an end by the kernel's hand.
+    let script = "dd if=/dev/zero of=/dev/shm/file bs=1M count=30; echo filled; sleep 600";
+    run(&engine, "full", &["-m", "64m"], script);
+    eventually("memory is used", || engine.run(&["logs", "full"]).ok().stdout.contains("filled"));
+    let refused = engine.run(&["update", "-m", "16m", "full"]).fails_with(1);
+    refused
+        .error_names(&["cannot update container `full`", "memory limit: 16777216 bytes are less than the"]);
+    assert_eq!(engine.inspect("full", "{{.State.Status}} {{.HostConfig.Memory}}"), "running 67108864");
+
+    engine.run(&["pause", "box"]).ok();
+    engine.run(&["update", "--pids-limit", "60", "box"]).ok();
+    engine.run(&["restart", "-t", "0", "box"]).ok();
+    assert_eq!(shown("box"), after.replace("max", "60"));
+    engine.run(&["create", "--network", "none", "--name", "new", &image, "sleep", "600"]).ok();
+    engine.run(&["container", "update", "-m", "64m", "new", "box"]).ok().prints("new\nbox");
+    engine.run(&["start", "new"]).ok();
+    assert!(shown("new").starts_with("67108864 "), "{}", shown("new"));
+    engine.run(&["update", "-m", "64m", "gone"]).fails_with(1).error_names(&["No such container: gone"]);
+}

@@ -31,5 +31,6 @@ pub use freeze::Freezers;
 pub use group::Group;
 pub use hierarchies::Hierarchies;
 pub use layout::{Hierarchy, Kind, Layout, Mode};
+pub use limits::Replaced;
 pub use path::CgroupPath;
 pub use stats::{Cpu, DeviceIo, Memory, Pids, Pressure, Stall, Stats};

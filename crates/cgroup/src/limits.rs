@@ -27,6 +27,41 @@ struct Writer<'g> {
     warnings: Vec<Warning>,
     /// What the v2 directory can limit; read when first needed.
     v2_has: Option<Controllers>,
+    /// What stood in the files before, in the order of writing, where that is to be known.
+    before: Option<Vec<Before<'g>>>,
+}
+
+/// What stood in one file.
+#[derive(Debug)]
+struct Before<'g> {
+    member: &'g Member,
+    file: String,
+    value: String,
+}
+
+/// Limits that have taken the place of others.
+#[derive(Debug)]
+#[must_use = "the limits stay unless `undo` is called"]
+pub struct Replaced<'g> {
+    before: Vec<Before<'g>>,
+    /// Limits that are not in force.
+    pub warnings: Vec<Warning>,
+}
+
+impl Replaced<'_> {
+    /// Puts back what stood there before, as far as the kernel lets us: values that bound one another are tried again.
+    pub fn undo(self) {
+        let mut pending: Vec<Before<'_>> = self.before.into_iter().rev().collect();
+        loop {
+            let count = pending.len();
+            pending.retain(|before| {
+                file::write(before.member.dir.as_fd(), &before.file, before.value.as_bytes()).is_err()
+            });
+            if pending.is_empty() || pending.len() == count {
+                return;
+            }
+        }
+    }
 }
 
 impl Group {
@@ -44,47 +79,37 @@ impl Group {
 
     /// Writes all limits but that of processes, which would count the helpers of a start.
     pub fn apply_except_pids(&self, resources: &Resources) -> Result<Vec<Warning>> {
-        use Controller::*;
-        let mut writer = Writer { group: self, warnings: Vec::new(), v2_has: None };
-        if !resources.devices.is_empty() {
-            writer.devices(&resources.devices)?;
+        let mut writer = Writer::new(self);
+        writer.all_but_pids(resources)?;
+        Ok(writer.warnings)
+    }
+
+    /// Writes all limits but device rules to a group in use: all of them, or none. Where one is refused, the others get
+    /// the values again that they had.
+    pub fn replace(&self, resources: &Resources) -> Result<Replaced<'_>> {
+        let mut writer = Writer { before: Some(Vec::new()), ..Writer::new(self) };
+        let resources = &Resources { devices: Vec::new(), ..resources.clone() };
+        let mut written = writer.all_but_pids(resources);
+        if let Some(pids) = &resources.pids
+            && written.is_ok()
+        {
+            written = writer.pids(pids);
         }
-        if let Some(memory) = &resources.memory {
-            writer.check_usage(memory)?;
-            writer.limits(Memory, || v1::memory(memory), |_| v2::memory(memory))?;
-        }
-        if let Some(cpu) = &resources.cpu {
-            writer.limits(Cpu, || v1::cpu(cpu), |quota_now| v2::cpu(cpu, quota_now))?;
-            writer.limits(Cpuset, || Ok(v1::cpuset(cpu)), |_| Ok(v1::cpuset(cpu)))?;
-        }
-        if let Some(io) = &resources.block_io {
-            writer.limits(Io, || Ok(v1::io(io)), |_| Ok(v2::io(io)))?;
-        }
-        if !resources.hugepage_limits.is_empty() {
-            let limits = &resources.hugepage_limits;
-            writer.limits(Hugetlb, || v1::hugetlb(limits), |_| v2::hugetlb(limits))?;
-        }
-        if let Some(network) = &resources.network {
-            if self.hierarchies.mode() == LayoutMode::V2 {
-                writer.warnings.extend(v2::network(network).warnings);
-            } else {
-                writer.limits(NetCls, || Ok(v1::net_cls(network)), |_| Ok(Plan::default()))?;
-                writer.limits(NetPrio, || v1::net_prio(network), |_| Ok(Plan::default()))?;
+        let Writer { warnings, before, .. } = writer;
+        let replaced = Replaced { before: before.unwrap_or_default(), warnings };
+        match written {
+            Ok(()) => Ok(replaced),
+            Err(error) => {
+                replaced.undo();
+                Err(error)
             }
         }
-        if !resources.rdma.is_empty() {
-            writer.limits(Rdma, || v2::rdma(&resources.rdma), |_| v2::rdma(&resources.rdma))?;
-        }
-        if !resources.unified.is_empty() {
-            writer.unified(&resources.unified)?;
-        }
-        Ok(writer.warnings)
     }
 
     /// Writes the limit of processes.
     pub fn apply_pids(&self, pids: &Pids) -> Result<Vec<Warning>> {
-        let mut writer = Writer { group: self, warnings: Vec::new(), v2_has: None };
-        writer.limits(Controller::Pids, || Ok(v1::pids(pids)), |_| Ok(v1::pids(pids)))?;
+        let mut writer = Writer::new(self);
+        writer.pids(pids)?;
         Ok(writer.warnings)
     }
 
@@ -97,6 +122,51 @@ impl Group {
 }
 
 impl<'g> Writer<'g> {
+    fn new(group: &'g Group) -> Self {
+        Self { group, warnings: Vec::new(), v2_has: None, before: None }
+    }
+
+    fn pids(&mut self, pids: &Pids) -> Result<()> {
+        self.limits(Controller::Pids, || Ok(v1::pids(pids)), |_| Ok(v1::pids(pids)))
+    }
+
+    fn all_but_pids(&mut self, resources: &Resources) -> Result<()> {
+        use Controller::*;
+        if !resources.devices.is_empty() {
+            self.devices(&resources.devices)?;
+        }
+        if let Some(memory) = &resources.memory {
+            self.check_usage(memory)?;
+            self.limits(Memory, || v1::memory(memory), |_| v2::memory(memory))?;
+        }
+        if let Some(cpu) = &resources.cpu {
+            self.limits(Cpu, || v1::cpu(cpu), |quota_now| v2::cpu(cpu, quota_now))?;
+            self.limits(Cpuset, || Ok(v1::cpuset(cpu)), |_| Ok(v1::cpuset(cpu)))?;
+        }
+        if let Some(io) = &resources.block_io {
+            self.limits(Io, || Ok(v1::io(io)), |_| Ok(v2::io(io)))?;
+        }
+        if !resources.hugepage_limits.is_empty() {
+            let limits = &resources.hugepage_limits;
+            self.limits(Hugetlb, || v1::hugetlb(limits), |_| v2::hugetlb(limits))?;
+        }
+        if let Some(network) = &resources.network {
+            if self.group.hierarchies.mode() == LayoutMode::V2 {
+                self.warnings.extend(v2::network(network).warnings);
+            } else {
+                self.limits(NetCls, || Ok(v1::net_cls(network)), |_| Ok(Plan::default()))?;
+                self.limits(NetPrio, || v1::net_prio(network), |_| Ok(Plan::default()))?;
+            }
+        }
+        if !resources.rdma.is_empty() {
+            self.limits(Rdma, || v2::rdma(&resources.rdma), |_| v2::rdma(&resources.rdma))?;
+        }
+        if !resources.unified.is_empty() {
+            self.unified(&resources.unified)?;
+        }
+        Ok(())
+    }
+
     /// Plans one controller's limits for the place that has it, and writes them.
     fn limits(
         &mut self,
@@ -155,7 +225,7 @@ impl<'g> Writer<'g> {
     }
 
     /// Writes a plan; a value refused with EINVAL is tried again after the others, for some bound one another.
-    fn carry_out(&mut self, member: &Member, plan: Plan) -> Result<()> {
+    fn carry_out(&mut self, member: &'g Member, plan: Plan) -> Result<()> {
         self.warnings.extend(plan.warnings);
         let mut pending: Vec<&Write> = plan.writes.iter().collect();
         loop {
@@ -178,9 +248,22 @@ impl<'g> Writer<'g> {
         }
     }
 
-    fn write(&mut self, member: &Member, write: &Write) -> rustix::io::Result<()> {
+    /// Writes one file, and remembers what it held.
+    fn put(&mut self, member: &'g Member, file: &str, value: &str) -> rustix::io::Result<()> {
         let dir = member.dir.as_fd();
-        match (file::write(dir, &write.file, write.value.as_bytes()), &write.otherwise) {
+        let held = self.before.is_some().then(|| file::read(dir, file).ok()).flatten();
+        file::write(dir, file, value.as_bytes())?;
+        if let (Some(before), Some(held)) = (&mut self.before, held) {
+            // Of a file with a line for each device the first one is the default.
+            let value = held.lines().next().unwrap_or_default().to_owned() + "\n";
+            before.push(Before { member, file: file.to_owned(), value });
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, member: &'g Member, write: &Write) -> rustix::io::Result<()> {
+        let dir = member.dir.as_fd();
+        match (self.put(member, &write.file, &write.value), &write.otherwise) {
             (Err(Errno::NOENT), _) if file::read(dir, "cgroup.procs") == Err(Errno::NOENT) => {
                 Err(Errno::NOENT)
             }
@@ -189,15 +272,13 @@ impl<'g> Writer<'g> {
                 self.warn_no_file(write.limit, &write.file);
                 Ok(())
             }
-            (Err(Errno::NOENT), Otherwise::Write { file, value }) => {
-                match file::write(dir, file, value.as_bytes()) {
-                    Err(Errno::NOENT) => {
-                        self.warn_no_file(write.limit, file);
-                        Ok(())
-                    }
-                    result => result,
+            (Err(Errno::NOENT), Otherwise::Write { file, value }) => match self.put(member, file, value) {
+                Err(Errno::NOENT) => {
+                    self.warn_no_file(write.limit, file);
+                    Ok(())
                 }
-            }
+                result => result,
+            },
             (result, _) => result,
         }
     }

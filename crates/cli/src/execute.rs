@@ -61,6 +61,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         }
         Command::Attach(request) => attach(&engine, &request),
         Command::PruneContainers { request, ask } => prune(&engine, &request, ask),
+        Command::Update(request) => each(container::update(&engine, &request)),
         Command::Remove(request) => each(container::remove(&engine, &request)),
         Command::Wait(request) => each(container::wait(&engine, &request)),
         Command::Exec(request) => exec(&engine, &request),
@@ -192,6 +193,14 @@ trait Answer {
 
 impl Answer for () {
     fn line(&self, word: &str) -> String {
+        word.to_owned()
+    }
+}
+
+/// Warnings; the object is named beside them.
+impl Answer for Vec<String> {
+    fn line(&self, word: &str) -> String {
+        self.iter().for_each(|warning| warn(warning));
         word.to_owned()
     }
 }

@@ -145,6 +145,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::Tag => line.read::<tag::Args>(),
         Verb::Top => line.read::<top::Args>(),
         Verb::Unpause => line.read::<unpause::Args>(),
+        Verb::Update => line.read::<update::Args>(),
         Verb::Version => line.read::<version::Args>(),
         Verb::VolumeCreate => line.read::<volume::create::Args>(),
         Verb::VolumeInspect => line.read::<volume::inspect::Args>(),

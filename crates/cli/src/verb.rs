@@ -39,6 +39,7 @@ pub(crate) enum Verb {
     Tag,
     Top,
     Unpause,
+    Update,
     Version,
     VolumeCreate,
     VolumeInspect,
@@ -215,6 +216,12 @@ pub(crate) const VERBS: &[Entry] = &[
         "Unpause all processes within one or more containers",
     ),
     entry(
+        Verb::Update,
+        &["update", "container update"],
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Update configuration of one or more containers",
+    ),
+    entry(
         Verb::Wait,
         &["wait", "container wait"],
         "CONTAINER [CONTAINER...]",
@@ -310,7 +317,6 @@ const LATER: &[&str] = &[
     "stats",
     "swarm",
     "trust",
-    "update",
     "df",
 ];
 

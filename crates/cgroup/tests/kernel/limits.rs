@@ -316,3 +316,47 @@ fn device_program_passes_the_verifier_and_is_felt() {
     let long = sys::bpf::load_cgroup_device(&long).unwrap();
     sys::bpf::attach_cgroup_device(long.as_fd(), group.v2_fd().unwrap(), Some(program.as_fd())).unwrap();
 }
+
+#[test]
+fn limits_take_the_place_of_others_together_or_not_at_all() {
+    let parent = Parent::new();
+    let group = parent.group("web");
+    let first = Resources {
+        cpu: Some(Cpu { shares: Some(512), quota: Some(50_000), period: Some(100_000), ..Cpu::default() }),
+        pids: Some(Pids { limit: 50 }),
+        ..memory(64 * MIB, 128 * MIB)
+    };
+    assert_eq!(group.apply(&first).unwrap(), []);
+    let shown = || {
+        [
+            read("memory", &group, "memory.limit_in_bytes"),
+            read("memory", &group, "memory.memsw.limit_in_bytes"),
+            read("cpu", &group, "cpu.shares"),
+            read("cpu", &group, "cpu.cfs_quota_us"),
+            read("cpu", &group, "cpu.cfs_period_us"),
+            read("cpuset", &group, "cpuset.cpus"),
+            read("pids", &group, "pids.max"),
+        ]
+        .join(" ")
+    };
+    let before = shown();
+    // Memory and processor time are written before the set of processors is refused; larger, smaller and without limit.
+    for (limit, swap) in [(256 * MIB, 512 * MIB), (16 * MIB, 16 * MIB), (-1, -1)] {
+        let cpu =
+            Cpu { shares: Some(2048), quota: Some(20_000), cpus: Some("4000".into()), ..Cpu::default() };
+        let refused =
+            Resources { cpu: Some(cpu.clone()), pids: Some(Pids { limit: 9 }), ..memory(limit, swap) };
+        let error = group.replace(&refused).unwrap_err();
+        assert!(error.to_string().contains("CPU set"), "{error}");
+        assert_eq!(shown(), before, "{limit}");
+        let lawful = Resources { cpu: Some(Cpu { cpus: Some("0".into()), ..cpu }), ..refused };
+        let replaced = group.replace(&lawful).unwrap();
+        assert_eq!(replaced.warnings, []);
+        assert!(shown().ends_with(" 2048 20000 100000 0 9"), "{}", shown());
+        replaced.undo();
+        assert_eq!(shown(), before, "{limit}");
+    }
+    let unlimited = Resources { pids: Some(Pids { limit: -1 }), ..memory(-1, -1) };
+    let _kept = group.replace(&unlimited).unwrap();
+    assert!(shown().starts_with("9223372036854771712 9223372036854771712 ") && shown().ends_with(" max"));
+}

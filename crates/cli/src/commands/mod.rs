@@ -5,7 +5,7 @@ use engine::request::{
     ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest,
     PauseRequest, PortRequest, PruneContainersRequest, PsRequest, RemoveImagesRequest, RemoveRequest,
     RenameRequest, RestartRequest, RunRequest, StartRequest, StopRequest, TagRequest, TopRequest,
-    WaitRequest,
+    UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -40,6 +40,7 @@ pub(crate) mod system_audit;
 pub(crate) mod tag;
 pub(crate) mod top;
 pub(crate) mod unpause;
+pub(crate) mod update;
 pub(crate) mod version;
 pub(crate) mod volume;
 pub(crate) mod wait;
@@ -86,6 +87,7 @@ pub enum Command {
     Tag(TagRequest),
     Top(TopRequest),
     Unpause(PauseRequest),
+    Update(UpdateRequest),
     Version(Format),
     Volume(VolumeCommand),
     Wait(WaitRequest),

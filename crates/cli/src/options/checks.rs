@@ -1,6 +1,6 @@
 //! Options that are right one by one and wrong together.
 
-use engine::request::{ContainerRequest, Cpu, IpcMode, Limit, Memory, NetworkMode, UtsMode};
+use engine::request::{ContainerRequest, Cpu, IpcMode, Limit, Memory, NetworkMode, Resources, UtsMode};
 
 use crate::grammar::{Invalid, Read, sysctl};
 
@@ -27,18 +27,19 @@ pub(crate) fn warning(request: &ContainerRequest) -> Option<&'static str> {
     }
 }
 
+/// Refuses limits that no container can have, whatever it has beside them.
+pub(crate) fn check_limits(changes: &Resources) -> Read<()> {
+    check_amounts(&changes.memory)?;
+    check_cpu(&changes.cpu)
+}
+
 fn fail(text: &str) -> Read<()> {
     Err(Invalid::new(text))
 }
 
 fn check_memory(memory: &Memory) -> Read<()> {
+    check_amounts(memory)?;
     let Memory { limit, reservation, swap, .. } = memory;
-    if limit.is_some_and(|limit| limit < MEMORY_MIN) {
-        return fail("Minimum memory limit allowed is 6MB");
-    }
-    if reservation.is_some_and(|reservation| reservation < MEMORY_MIN) {
-        return fail("Minimum memory reservation allowed is 6MB");
-    }
     if let (Some(limit), Some(reservation)) = (limit, reservation)
         && reservation > limit
     {
@@ -53,6 +54,17 @@ fn check_memory(memory: &Memory) -> Read<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn check_amounts(memory: &Memory) -> Read<()> {
+    let Memory { limit, reservation, .. } = memory;
+    if limit.is_some_and(|limit| limit < MEMORY_MIN) {
+        return fail("Minimum memory limit allowed is 6MB");
+    }
+    if reservation.is_some_and(|reservation| reservation < MEMORY_MIN) {
+        return fail("Minimum memory reservation allowed is 6MB");
+    }
+    Ok(())
 }
 
 fn check_cpu(cpu: &Cpu) -> Read<()> {

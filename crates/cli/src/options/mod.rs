@@ -15,7 +15,7 @@ use engine::request::ContainerRequest;
 use crate::caller::Caller;
 use crate::grammar::{Invalid, Read};
 
-pub(crate) use checks::warning;
+pub(crate) use checks::{check_limits, warning};
 pub(crate) use process::{DetachOptions, EnvOptions};
 pub(crate) use refused::{Refusal, Refused, Table};
 

@@ -31,6 +31,11 @@ impl RunningContainer {
     pub(crate) fn answers_names(&self) -> bool {
         self.status.resolver_port.is_some()
     }
+
+    /// The path of its cgroup, if it has one.
+    pub(crate) fn cgroup(&self) -> Option<&str> {
+        self.status.cgroup.as_deref()
+    }
 }
 
 /// A container whose record nobody else changes.

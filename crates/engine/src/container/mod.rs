@@ -28,6 +28,7 @@ mod spec;
 mod start;
 mod stop;
 mod top;
+mod update;
 mod wait;
 
 pub use attach::{Attached, Outcome, Terminal, attach};
@@ -49,6 +50,7 @@ pub use start::start;
 pub use stop::stop;
 pub use supervisor::Stream;
 pub use top::top;
+pub use update::update;
 pub use wait::wait;
 
 pub(crate) use amend::{RunningContainer, amend};

@@ -23,7 +23,7 @@ use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::{CgroupMode, IpcMode, NetworkMode, PidMode, Seccomp, Security, UserMode, UtsMode};
 pub(crate) use defaults::{capabilities, protected_paths};
-pub(crate) use limits::{PIDS_DEFAULT, check_processors};
+pub(crate) use limits::{PIDS_DEFAULT, check_processors, limits_of};
 pub(crate) use mounts::check_sources;
 
 /// What a specification depends on besides the record.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConsoleSize, DetachKeys, EnvVar, ExposedPorts, Signal, Streams};
+use super::{ConsoleSize, DetachKeys, EnvVar, ExposedPorts, Resources, Signal, Streams};
 
 /// `start`
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,6 +105,14 @@ pub struct TopRequest {
     pub options: Vec<String>,
     /// Where to find it: directories divided by colons.
     pub search_path: Option<String>,
+}
+
+/// `update`
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateRequest {
+    pub containers: Vec<String>,
+    /// What is set here takes the place of what was; the rest stays. Only memory, processors, weight and tasks.
+    pub changes: Resources,
 }
 
 /// `wait`

@@ -14,9 +14,12 @@ pub(crate) const PIDS_DEFAULT: i64 = 4096;
 
 /// Returns all limits but that of processes.
 pub(super) fn resources(record: &ContainerRecord, devices: &[(Device, String)]) -> Result<Resources> {
-    let request = &record.request.resources;
+    Ok(Resources { devices: device_rules(record, devices), ..limits_of(&record.request.resources)? })
+}
+
+/// Returns the limits of memory, processors and block devices.
+pub(crate) fn limits_of(request: &request::Resources) -> Result<Resources> {
     Ok(Resources {
-        devices: device_rules(record, devices),
         memory: memory(&request.memory),
         cpu: cpu(&request.cpu),
         block_io: block_io(&request.block_io)?,
