@@ -504,3 +504,83 @@ fn limits_are_changed_while_it_runs_and_for_the_next_start() {
     assert!(shown("new").starts_with("67108864 "), "{}", shown("new"));
     engine.run(&["update", "-m", "64m", "gone"]).fails_with(1).error_names(&["No such container: gone"]);
 }
+
+#[test]
+fn stats_tell_what_containers_use() {
+    let (engine, image) = busybox();
+    run(
+        &engine,
+        "busy",
+        &["-m", "64m"],
+        "dd if=/dev/zero of=/dev/shm/file bs=1M count=20; while :; do :; done",
+    );
+    run(&engine, "idle", &[], "sleep 600 & sleep 601 & wait");
+    engine.run(&["create", "--network", "none", "--name", "off", &image, "true"]).ok();
+    let id = engine.inspect("busy", "{{.Id}}");
+    let rows = |flags: &[&str]| {
+        let output = engine.run(&[&["stats", "--no-stream", "--format", "json"], flags].concat()).ok().stdout;
+        let rows = output.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        rows.map(|row| (row["Name"].as_str().unwrap().to_owned(), row)).collect::<Vec<_>>()
+    };
+    let percent = |text: &serde_json::Value| -> f64 {
+        text.as_str().unwrap().strip_suffix('%').unwrap().parse().unwrap()
+    };
+    eventually("it is busy, and has its memory", || {
+        let (_, busy) = &rows(&["busy"])[0];
+        percent(&busy["CPUPerc"]) > 5.0 && percent(&busy["MemPerc"]) > 30.0
+    });
+    let all = rows(&["--all", "--no-trunc"]);
+    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["off", "idle", "busy"]);
+    let (off, idle, busy) = (&all[0].1, &all[1].1, &all[2].1);
+    assert!(busy["MemUsage"].as_str().unwrap().ends_with("MiB / 64MiB"), "{busy}");
+    assert_eq!(
+        (busy["ID"].as_str().unwrap(), &busy["NetIO"], &busy["PIDs"]),
+        (id.as_str(), &json!("0B / 0B"), &json!("1"))
+    );
+    assert!(percent(&idle["CPUPerc"]) < 5.0 && idle["PIDs"] == "3", "{idle}");
+    assert_eq!(
+        (&off["CPUPerc"], &off["MemUsage"], &off["PIDs"]),
+        (&json!("0.00%"), &json!("0B / 0B"), &json!("0"))
+    );
+    assert_eq!(rows(&[]).len(), 2);
+    let table = engine.run(&["stats", "--no-stream", "idle", "off"]).ok().stdout;
+    let head: Vec<&str> =
+        table.lines().next().unwrap().split("  ").filter(|head| !head.is_empty()).map(str::trim).collect();
+    let heads =
+        ["CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS"];
+    assert_eq!(head, heads);
+    assert_eq!(table.lines().count(), 3, "{table}");
+    engine.run(&["stats", "gone"]).fails_with(1).error_names(&["No such container: gone"]);
+    engine
+        .run(&["stats", "--no-stream", "--format", "{{.Nope}}"])
+        .fails_with(1)
+        .error_names(&["no field `Nope`"]);
+
+    // Each second, until all that were named are gone.
+    let words = ["stats", "--format", "{{.Name}} {{.PIDs}}", "idle"];
+    let stream = engine.command(&words).spawn();
+    stream.wait_for("idle 3\nidle 3\n");
+    let terminal = engine.command(&["stats", "idle"]).terminal(24, 120);
+    terminal.expect("\x1b[HCONTAINER ID");
+    engine.run(&["rm", "-f", "idle"]).ok();
+    let _ = stream.wait().ok().quiet();
+    terminal.wait().ok();
+}
+
+#[test]
+fn stats_count_what_goes_over_the_network() {
+    let namespace = tests::Namespace::new();
+    let engine = Engine::within(&namespace);
+    let image = engine.image("busybox");
+    let words = ["run", "-d", "--network", "none", "--name", "box", &image, "sleep", "600"];
+    engine.run(&words).ok();
+    let inside = engine.inside("box");
+    inside.ip("link add name one type veth peer name two\naddr add 10.9.8.7/24 dev one\nlink set one up\nlink set two up\n");
+    let shown =
+        || engine.run(&["stats", "--no-stream", "--format", "{{.NetIO}}", "box"]).ok().text().to_owned();
+    // What the kernel itself sends to its neighbours.
+    eventually("something is counted", || !shown().ends_with("/ 0B") && !shown().starts_with("0B"));
+    engine.run(&["run", "-d", "--network", "host", "--name", "host", &image, "sleep", "600"]).ok();
+    engine.run(&["stats", "--no-stream", "--format", "{{.NetIO}}", "host"]).ok().prints("0B / 0B");
+}

@@ -2,6 +2,7 @@
 
 mod networks;
 mod session;
+mod stats;
 mod volumes;
 
 use std::io::Write;
@@ -62,6 +63,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         Command::Attach(request) => attach(&engine, &request),
         Command::PruneContainers { request, ask } => prune(&engine, &request, ask),
         Command::Update(request) => each(container::update(&engine, &request)),
+        Command::Stats { request, view, stream } => stats::execute(&engine, &request, &view, stream),
         Command::Remove(request) => each(container::remove(&engine, &request)),
         Command::Wait(request) => each(container::wait(&engine, &request)),
         Command::Exec(request) => exec(&engine, &request),
@@ -145,16 +147,18 @@ fn show(text: &str) -> Result<u8, Failure> {
 
 /// Prints what a template made, or why it could not.
 fn show_formatted(text: crate::template::Result<String>) -> Result<u8, Failure> {
-    match text {
-        Ok(text) => show(&text),
-        Err(error) => {
-            let failure = Failure::new(1, error.to_string());
-            Err(match error.hint_text() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            })
+    show(&formatted(text)?)
+}
+
+/// Returns what a template made, or why it could not.
+fn formatted(text: crate::template::Result<String>) -> Result<String, Failure> {
+    text.map_err(|error| {
+        let failure = Failure::new(1, error.to_string());
+        match error.hint_text() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
         }
-    }
+    })
 }
 
 /// Asks on the terminal whether to go on.

@@ -8,6 +8,15 @@ pub fn stdout(text: &str) -> io::Result<()> {
     forgive_closed_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
+/// Writes to standard output; returns whether the reader is still there, for what goes on without end.
+pub fn stdout_on_and_on(text: &str) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
 /// Writes to standard error. There is nobody to tell where that fails.
 pub fn stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());

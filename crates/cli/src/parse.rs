@@ -141,6 +141,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::Rmi => line.read::<rmi::Args>(),
         Verb::Run => line.read::<run::Args>(),
         Verb::Start => line.read::<start::Args>(),
+        Verb::Stats => line.read::<stats::Args>(),
         Verb::Stop => line.read::<stop::Args>(),
         Verb::Tag => line.read::<tag::Args>(),
         Verb::Top => line.read::<top::Args>(),

@@ -35,6 +35,7 @@ pub(crate) enum Verb {
     Rmi,
     Run,
     Start,
+    Stats,
     Stop,
     Tag,
     Top,
@@ -192,6 +193,12 @@ pub(crate) const VERBS: &[Entry] = &[
         "Start one or more stopped containers",
     ),
     entry(
+        Verb::Stats,
+        &["stats", "container stats"],
+        "[OPTIONS] [CONTAINER...]",
+        "Display a live stream of container(s) resource usage statistics",
+    ),
+    entry(
         Verb::Stop,
         &["stop", "container stop"],
         "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -314,7 +321,6 @@ const LATER: &[&str] = &[
     "secret",
     "service",
     "stack",
-    "stats",
     "swarm",
     "trust",
     "df",

@@ -4,12 +4,12 @@ use engine::request::{
     AttachRequest, AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest,
     ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest,
     PauseRequest, PortRequest, PruneContainersRequest, PsRequest, RemoveImagesRequest, RemoveRequest,
-    RenameRequest, RestartRequest, RunRequest, StartRequest, StopRequest, TagRequest, TopRequest,
-    UpdateRequest, WaitRequest,
+    RenameRequest, RestartRequest, RunRequest, StartRequest, StatsRequest, StopRequest, TagRequest,
+    TopRequest, UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
-use crate::print::{HistoryView, ImagesView, PsView};
+use crate::print::{HistoryView, ImagesView, PsView, StatsView};
 
 pub(crate) mod attach;
 pub(crate) mod container_prune;
@@ -35,6 +35,7 @@ pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod system_audit;
 pub(crate) mod tag;
@@ -83,6 +84,12 @@ pub enum Command {
     Restart(RestartRequest),
     Run(RunRequest),
     Start(StartRequest),
+    Stats {
+        request: StatsRequest,
+        view: StatsView,
+        /// Again each second.
+        stream: bool,
+    },
     Stop(StopRequest),
     Tag(TagRequest),
     Top(TopRequest),

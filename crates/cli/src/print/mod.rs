@@ -12,6 +12,7 @@ mod networks;
 mod ports;
 mod processes;
 mod rows;
+mod stats;
 mod table;
 mod version;
 mod volumes;
@@ -29,6 +30,7 @@ pub use inspect::inspect;
 pub use networks::{NetworksView, networks, pruned_networks};
 pub use ports::ports;
 pub use processes::processes;
+pub use stats::{StatsView, stats};
 pub use version::version;
 pub use volumes::{VolumesView, pruned, volumes};
 

@@ -155,6 +155,8 @@ fn other_verbs() {
         "kill a",
         "kill -s RTMIN+1 a",
         "pause a b",
+        "stats",
+        "container stats -a --no-stream --no-trunc --format json a b",
         "update --memory 64m --memory-swap -1 --memory-reservation 32m --cpus 1.5 -c 9 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 0 --blkio-weight 20 a b",
         "container update --cpu-period 100000 --cpu-quota -1 --kernel-memory 0 a",
         "restart -t 3 -s INT a b",

@@ -107,6 +107,15 @@ pub struct TopRequest {
     pub search_path: Option<String>,
 }
 
+/// `stats`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatsRequest {
+    /// All that run where none is named.
+    pub containers: Vec<String>,
+    /// Those that do not run too.
+    pub all: bool,
+}
+
 /// `update`
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateRequest {

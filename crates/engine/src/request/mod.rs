@@ -29,8 +29,8 @@ pub use image::{
 pub use lifecycle::{
     AttachRequest, ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter,
     LogsRequest, PauseRequest, PruneContainersRequest, PsRequest, RemoveRequest, RenameRequest,
-    RestartRequest, StartRequest, StateFilter, StopRequest, Tail, Timeout, TopRequest, UpdateRequest,
-    WaitRequest,
+    RestartRequest, StartRequest, StateFilter, StatsRequest, StopRequest, Tail, Timeout, TopRequest,
+    UpdateRequest, WaitRequest,
 };
 pub use mount::{
     BindMount, IdMap, ImageMount, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount,

@@ -50,6 +50,39 @@ pub enum ProcessTable {
     Listed { titles: Vec<String>, rows: Vec<Vec<String>> },
 }
 
+/// One line of `stats`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatsRow {
+    /// All 64 digits.
+    pub id: String,
+    /// As it was asked for.
+    pub word: String,
+    pub name: String,
+    /// Absent where a container runs and nobody counts.
+    pub usage: Option<Usage>,
+}
+
+/// What a container uses; nothing where it does not run.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Usage {
+    /// Of one processor.
+    pub cpu_percent: f64,
+    /// In bytes, without what the kernel can drop at once.
+    pub memory: u64,
+    pub memory_limit: u64,
+    pub network: Traffic,
+    /// Read and written.
+    pub block: Traffic,
+    pub pids: u64,
+}
+
+/// Bytes in two directions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub received: u64,
+    pub sent: u64,
+}
+
 /// One volume of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeRow {
