@@ -7,12 +7,14 @@
 
 mod claim;
 mod error;
+mod journal;
 mod lock;
 mod record;
 mod write;
 
 pub use claim::{Claim, claim, claims, owner, release};
 pub use error::{Error, Result};
+pub use journal::{JournalReader, JournalStart, append};
 pub use lock::Lock;
 pub use record::{Record, decode_record, encode_record, read_record, write_record};
 pub use write::{Durability, TEMPORARY_PREFIX, collect_temporaries, read, remove, sync_dir, write_atomic};
