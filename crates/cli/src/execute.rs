@@ -6,6 +6,7 @@ mod stats;
 mod volumes;
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use engine::container::{self, ExecOutcome, Outcome};
 use engine::request::view::Verdict;
@@ -66,6 +67,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         Command::Stats { request, view, stream } => stats::execute(&engine, &request, &view, stream),
         Command::Remove(request) => each(container::remove(&engine, &request)),
         Command::Wait(request) => each(container::wait(&engine, &request)),
+        Command::Events(request, format) => events(&engine, &request, &format),
         Command::Exec(request) => exec(&engine, &request),
         Command::Logs(request) => logs(&engine, &request),
         Command::Ps(request, view) => {
@@ -289,6 +291,21 @@ fn exec(engine: &Engine, request: &engine::request::ExecRequest) -> Result<u8, F
         ExecOutcome::Ended(code) => Ok(code),
         ExecOutcome::Detached => Ok(0),
     }
+}
+
+fn events(
+    engine: &Engine,
+    request: &engine::request::EventsRequest,
+    format: &crate::Format,
+) -> Result<u8, Failure> {
+    let clock = clock();
+    let mut outcome = Ok(0);
+    let told = engine::events(engine, request, |event| {
+        outcome = show_formatted(print::event(event, format, &clock));
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    told.map_err(|error| failure(&error, 1))?;
+    outcome
 }
 
 fn logs(engine: &Engine, request: &engine::request::LogsRequest) -> Result<u8, Failure> {

@@ -9,7 +9,7 @@ pub fn stdout(text: &str) -> io::Result<()> {
 }
 
 /// Writes to standard output; returns whether the reader is still there, for what goes on without end.
-pub fn stdout_on_and_on(text: &str) -> io::Result<bool> {
+pub(crate) fn stdout_on_and_on(text: &str) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),

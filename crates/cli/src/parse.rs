@@ -115,6 +115,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::ContainerPrune => line.read::<container_prune::Args>(),
         Verb::Create => line.read::<create::Args>(),
         Verb::Doctor => line.read::<doctor::Args>(),
+        Verb::Events => line.read::<events::Args>(),
         Verb::Exec => line.read::<exec::Args>(),
         Verb::History => line.read::<history::Args>(),
         Verb::ImageInspect => line.read::<image_inspect::Args>(),

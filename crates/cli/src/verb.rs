@@ -9,6 +9,7 @@ pub(crate) enum Verb {
     ContainerPrune,
     Create,
     Doctor,
+    Events,
     Exec,
     History,
     ImageInspect,
@@ -122,6 +123,7 @@ pub(crate) const VERBS: &[Entry] = &[
         "[OPTIONS] IMAGE [COMMAND] [ARG...]",
         "Create a new container",
     ),
+    entry(Verb::Events, &["events", "system events"], "[OPTIONS]", "Get real time events from the engine"),
     entry(Verb::History, &["history", "image history"], "[OPTIONS] IMAGE", "Show the history of an image"),
     entry(
         Verb::Import,
@@ -306,7 +308,6 @@ const LATER: &[&str] = &[
     "context",
     "cp",
     "diff",
-    "events",
     "export",
     "login",
     "logout",

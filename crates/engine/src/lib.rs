@@ -5,6 +5,7 @@
 pub mod bundle;
 pub mod container;
 mod error;
+mod events;
 pub mod image;
 pub mod network;
 mod paths;
@@ -15,6 +16,8 @@ pub mod timing;
 pub mod volume;
 
 pub use error::{Error, Result};
+pub use events::events;
 pub use oci::class::Class;
 pub use paths::{Engine, EngineConfig};
 pub use processes::ProcessRow;
+pub use supervisor::events::{Event, Kind as EventKind};

@@ -7,6 +7,7 @@ use oci::runtime::Resources;
 use runtime::Plan;
 use serde::{Deserialize, Serialize};
 
+use crate::events::EventsJob;
 use crate::resolver::ResolverConfig;
 use crate::status::Summary;
 
@@ -35,6 +36,7 @@ pub struct Job {
     pub log: Option<LogConfig>,
     /// What it is connected to, unless it has no network or somebody else's.
     pub network: Option<NetworkJob>,
+    pub events: EventsJob,
     pub teardown: Teardown,
     /// Whether the launching client wants to know where the time goes.
     pub timing: bool,

@@ -12,6 +12,7 @@
 //! that must outlive the supervisor, which it starts again when it dies. See `docs/processes.md`.
 
 mod client;
+pub mod events;
 mod forwarding;
 mod guardian;
 mod job;

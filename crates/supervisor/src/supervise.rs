@@ -136,6 +136,7 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
     if let Some(path) = &job.teardown.last_run {
         let _ = record_run(path, &status, store::Durability::Volatile);
     }
+    job.events.started(&status, job.network.as_ref().map_or(&[], |network| &network.endpoints));
     for warning in &status.warnings {
         clients::send_now(&client, &Reply::Warning(warning));
     }
@@ -560,9 +561,10 @@ fn record_end(
     status.finished = status::now();
     status.exit_code = end.code();
     status.pid = 0;
+    let mut out_of_memory = false;
     if let Some(group) = group {
-        status.oom_killed =
-            end == ExitStatus::Signal(libc::SIGKILL as u8) && group.oom_count().is_ok_and(|count| count > 0);
+        out_of_memory = group.oom_count().is_ok_and(|count| count > 0);
+        status.oom_killed = end == ExitStatus::Signal(libc::SIGKILL as u8) && out_of_memory;
         let _ = group.destroy();
     }
     if let Some(path) = &job.teardown.last_run {
@@ -577,8 +579,13 @@ fn record_end(
         let _ = status.save(&job.run_dir);
         let _ = rustix::fs::unlink(job.run_dir.join("sock"));
     }
+    job.events.ended(&status, out_of_memory);
     network::disconnect(job, &assignment.holdings.ports);
+    job.events.cleared(&job.id);
     let _ = teardown::run(&teardown);
+    if !teardown.removals.is_empty() {
+        job.events.container(&status, "destroy", &[]);
+    }
     // Nobody connects from here on; those in the queue are told too.
     clients.accept_last(&assignment.holdings.listener);
     // It may be started again, though a slow reader of this run is still to be served.

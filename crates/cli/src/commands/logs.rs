@@ -51,20 +51,12 @@ impl Arguments for Args {
     }
 
     fn command(self, caller: &dyn Caller) -> Read<Command> {
-        let moment = |flag: &str, text: Option<String>| -> Read<Option<i128>> {
-            let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-            let read = time::parse(&text, caller.now(), || caller.zone());
-            read.map(Some).map_err(|error| {
-                let named = Invalid::new(format!("invalid value for \"{flag}\": {error}"));
-                error.hint_text().map_or(named.clone(), |hint| named.hint(hint))
-            })
-        };
         Ok(Command::Logs(LogsRequest {
             container: self.words.into_iter().next().unwrap_or_default(),
             follow: self.follow,
             tail: self.tail,
-            since: moment("since", self.since)?,
-            until: moment("until", self.until)?,
+            since: time::parse_flag("since", self.since, caller)?,
+            until: time::parse_flag("until", self.until, caller)?,
             timestamps: self.timestamps,
             details: self.details,
         }))

@@ -1,11 +1,11 @@
 //! One verb a file: its arguments, and what they mean.
 
 use engine::request::{
-    AttachRequest, AuditRequest, ContainerRequest, ExecRequest, HistoryRequest, ImageInspectRequest,
-    ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest,
-    PauseRequest, PortRequest, PruneContainersRequest, PsRequest, RemoveImagesRequest, RemoveRequest,
-    RenameRequest, RestartRequest, RunRequest, StartRequest, StatsRequest, StopRequest, TagRequest,
-    TopRequest, UpdateRequest, WaitRequest,
+    AttachRequest, AuditRequest, ContainerRequest, EventsRequest, ExecRequest, HistoryRequest,
+    ImageInspectRequest, ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest,
+    LogsRequest, PauseRequest, PortRequest, PruneContainersRequest, PsRequest, RemoveImagesRequest,
+    RemoveRequest, RenameRequest, RestartRequest, RunRequest, StartRequest, StatsRequest, StopRequest,
+    TagRequest, TopRequest, UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -15,6 +15,7 @@ pub(crate) mod attach;
 pub(crate) mod container_prune;
 pub(crate) mod create;
 pub(crate) mod doctor;
+pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod history;
 pub(crate) mod image_inspect;
@@ -56,6 +57,7 @@ pub enum Command {
     Audit(AuditRequest),
     Create(ContainerRequest),
     Doctor(InfoRequest, Format),
+    Events(EventsRequest, Format),
     Exec(ExecRequest),
     History(HistoryRequest, HistoryView),
     ImageInspect(ImageInspectRequest, Format),

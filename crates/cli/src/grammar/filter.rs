@@ -1,7 +1,7 @@
 //! `--filter NAME=VALUE` of lists.
 
 use engine::request::{
-    ImagesRequest, LabelFilter, NetworksRequest, PruneContainersRequest, PruneNetworksRequest,
+    EventsRequest, ImagesRequest, LabelFilter, NetworksRequest, PruneContainersRequest, PruneNetworksRequest,
     PruneVolumesRequest, PsRequest, StateFilter, VolumesRequest,
 };
 
@@ -36,6 +36,33 @@ pub(crate) fn apply_to_ps(filters: &[(String, String)], request: &mut PsRequest)
             }
             _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
         }
+    }
+    Ok(())
+}
+
+/// Adds filters of events to a request.
+pub(crate) fn apply_to_events(filters: &[(String, String)], request: &mut EventsRequest) -> Read<()> {
+    for (name, value) in filters {
+        let list = match name.as_str() {
+            "container" => &mut request.containers,
+            "event" => &mut request.actions,
+            "image" => &mut request.images,
+            "network" => &mut request.networks,
+            "type" => &mut request.types,
+            "volume" => &mut request.volumes,
+            "label" => {
+                request.labels.push(label(value));
+                continue;
+            }
+            // All there is is local, of one engine.
+            "scope" if value == "local" => continue,
+            "config" | "daemon" | "node" | "plugin" | "scope" | "secret" | "service" => {
+                return Err(Invalid::new(format!("filter `{name}` is not supported"))
+                    .hint("there are events of containers, images, networks and volumes"));
+            }
+            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+        };
+        list.push(value.clone());
     }
     Ok(())
 }
@@ -188,6 +215,16 @@ fn faults() {
         ("STATUS = paused", "()"),
     ];
     super::check::table(ps, &rows);
+    let events = |text: &str| apply_to_events(&[parse(text)?], &mut EventsRequest::default());
+    let rows = [
+        ("container=x", "()"),
+        ("label=x=y", "()"),
+        ("scope=local", "()"),
+        ("scope=swarm", "!filter `scope` is not supported"),
+        ("node=x", "!filter `node` is not supported"),
+        ("foo=x", "!invalid filter 'foo'"),
+    ];
+    super::check::table(events, &rows);
     let images = |text: &str| apply_to_images(&[parse(text)?], &mut ImagesRequest::default());
     let volumes = |text: &str| apply_to_volumes(&[parse(text)?], &mut VolumesRequest::default());
     super::check::table(volumes, &[("dangling=x", "!invalid filter 'dangling=x'"), ("name=x", "()")]);

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
 use super::{Invalid, Read, duration};
+use crate::caller::Caller;
 
 /// Reads a moment as nanoseconds since 1970. A date without zone is meant in the caller's.
 pub(crate) fn parse(text: &str, now: Timestamp, zone: impl Fn() -> TimeZone) -> Read<i128> {
@@ -24,6 +25,16 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: impl Fn() -> TimeZone) -> 
     moment.map_err(|_| {
         Invalid::new(format!("`{text}` is not a time"))
             .hint("write a span like 10m, a date like 2026-01-31T12:00:00Z, or seconds since 1970")
+    })
+}
+
+/// Reads the moment of a flag; an empty one is none.
+pub(crate) fn parse_flag(flag: &str, text: Option<String>, caller: &dyn Caller) -> Read<Option<i128>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let read = parse(&text, caller.now(), || caller.zone());
+    read.map(Some).map_err(|error| {
+        let named = Invalid::new(format!("invalid value for \"{flag}\": {error}"));
+        error.hint_text().map_or(named.clone(), |hint| named.hint(hint))
     })
 }
 

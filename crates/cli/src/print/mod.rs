@@ -3,6 +3,7 @@
 mod audit;
 mod containers;
 mod doctor;
+mod events;
 mod history;
 mod human;
 mod images;
@@ -23,6 +24,7 @@ use jiff::tz::TimeZone;
 pub use audit::audit;
 pub use containers::{PsView, pruned_containers, ps};
 pub use doctor::doctor;
+pub use events::event;
 pub use history::{HistoryView, history};
 pub use images::{ImagesView, images};
 pub use info::info;

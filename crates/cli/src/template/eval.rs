@@ -13,7 +13,8 @@ pub(super) enum Reading {
 }
 
 /// Objects that hold what users put there: a key that is absent is no mistake.
-const MAPS: [&str; 7] = ["Labels", "Networks", "Ports", "ExposedPorts", "Volumes", "Sysctls", "Tmpfs"];
+const MAPS: [&str; 8] =
+    ["Attributes", "Labels", "Networks", "Ports", "ExposedPorts", "Volumes", "Sysctls", "Tmpfs"];
 
 /// Where a loop goes on after a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

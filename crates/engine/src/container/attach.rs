@@ -108,6 +108,7 @@ impl<'a> Attached<'a> {
         let run_dir = engine.run_dir(&record.id);
         let client = Client::connect(&run_dir)?;
         client.attach(streams)?;
+        crate::events::of_container(engine, record, "attach", &[]);
         let pid = Status::load(&run_dir)?.map(|status| status.pid);
         Ok(Self { pid, ..Self::new(engine, client, record, streams, detach_keys) })
     }

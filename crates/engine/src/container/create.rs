@@ -60,6 +60,7 @@ pub(crate) fn create_from(
         placement.undo(engine);
         return Err(error);
     }
+    crate::events::of_container(engine, &record, "create", &[]);
     Ok(record)
 }
 

@@ -48,6 +48,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
     let filter = spec::compiled(engine, &security, &bounding)?;
     let group = open_group(status.cgroup.as_deref());
     let target = runtime::ExecTarget { pid: status.pid, pidfd: pidfd.as_fd(), group: group.as_ref() };
+    let told = Told::new(engine, &container.record, &request.command)?;
     let what = || format!("cannot run `{}` in container `{}`", request.command.join(" "), request.container);
     if request.tty {
         let console = pty_of(status.pid)?;
@@ -64,12 +65,12 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
             stdio: [null.as_fd(); 3],
             terminal: Some(console.terminal.as_fd()),
         };
-        let executed = runtime::exec(&target, &input).doing(what).map_err(not_run)?;
+        let executed = told.around(|| runtime::exec(&target, &input).doing(what).map_err(not_run))?;
         drop(console.terminal);
         if request.detach {
             return Ok(ExecOutcome::Detached);
         }
-        return relay_terminal(&executed, &console.master, request, terminal);
+        return told.end(relay_terminal(&executed, &console.master, request, terminal));
     }
     let pipes = Pipes::new(request)?;
     let input = runtime::ExecInput {
@@ -79,12 +80,50 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         stdio: [pipes.inside[0].as_fd(), pipes.inside[1].as_fd(), pipes.inside[2].as_fd()],
         terminal: None,
     };
-    let executed = runtime::exec(&target, &input).doing(what).map_err(not_run)?;
+    let executed = told.around(|| runtime::exec(&target, &input).doing(what).map_err(not_run))?;
     if request.detach {
         return Ok(ExecOutcome::Detached);
     }
     drop(pipes.inside);
-    relay_pipes(&executed, pipes.outside, request, terminal)
+    told.end(relay_pipes(&executed, pipes.outside, request, terminal))
+}
+
+/// What is told of an exec: that it is asked for, that it runs, and how it has ended where somebody stays with it.
+struct Told<'a> {
+    engine: &'a Engine,
+    record: &'a ContainerRecord,
+    id: String,
+    command: String,
+}
+
+impl<'a> Told<'a> {
+    fn new(engine: &'a Engine, record: &'a ContainerRecord, command: &[String]) -> Result<Self> {
+        Ok(Self { engine, record, id: super::id::random_id()?, command: command.join(" ") })
+    }
+
+    fn tell(&self, action: &str, exit_code: Option<&str>) {
+        let id = ("execID", self.id.as_str());
+        match exit_code {
+            Some(code) => {
+                crate::events::of_container(self.engine, self.record, action, &[id, ("exitCode", code)])
+            }
+            None => crate::events::of_container(self.engine, self.record, action, &[id]),
+        }
+    }
+
+    fn around<T>(&self, start: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.tell(&format!("exec_create: {}", self.command), None);
+        let started = start()?;
+        self.tell(&format!("exec_start: {}", self.command), None);
+        Ok(started)
+    }
+
+    fn end(&self, outcome: Result<ExecOutcome>) -> Result<ExecOutcome> {
+        if let Ok(ExecOutcome::Ended(code)) = &outcome {
+            self.tell("exec_die", Some(&code.to_string()));
+        }
+        outcome
+    }
 }
 
 /// Whether a process lives in a user namespace other than ours.

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use super::find::find;
 use super::pause::thaw;
+use super::record::ContainerRecord;
 use super::stop::stop_signal;
 use super::wait::until_gone;
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ fn kill_one(engine: &Engine, request: &KillRequest, word: &str) -> Result<()> {
     let pidfd = container.running()?.open_process().ok_or_else(gone)?;
     let signal = request.signal.number();
     sys::process::signal(pidfd.as_fd(), signal)?;
+    tell(engine, &container.record, signal);
     // Whoever asks it to end wants that now; other signals wait until it is resumed.
     if signal == libc::SIGKILL || signal == stop_signal(&container) {
         thaw(&container);
@@ -29,4 +31,9 @@ fn kill_one(engine: &Engine, request: &KillRequest, word: &str) -> Result<()> {
         until_gone(&container, Some(&pidfd), None)?;
     }
     Ok(())
+}
+
+/// Tells that a container was signalled.
+pub(super) fn tell(engine: &Engine, record: &ContainerRecord, signal: i32) {
+    crate::events::of_container(engine, record, "kill", &[("signal", &signal.to_string())]);
 }

@@ -63,3 +63,4 @@ pub(crate) use id::random_id;
 pub(crate) use idrange::lease_owner;
 pub(crate) use placement::Placed;
 pub(crate) use remove::remove_tree;
+pub(crate) use start::summary;

@@ -14,7 +14,9 @@ pub fn pause(engine: &Engine, request: &PauseRequest) -> Vec<(String, Result<()>
             return Err(Error::conflict(format!("Container {} is already paused", container.record.id))
                 .hint(format!("let it run on with `coracle unpause {word}`")));
         }
-        act(&container, "pause", cgroup::Group::freeze)
+        act(&container, "pause", cgroup::Group::freeze)?;
+        crate::events::of_container(engine, &container.record, "pause", &[]);
+        Ok(())
     })
 }
 
@@ -25,7 +27,9 @@ pub fn unpause(engine: &Engine, request: &PauseRequest) -> Vec<(String, Result<(
         if !container.is_paused() {
             return Err(Error::conflict(format!("Container {} is not paused", container.record.id)));
         }
-        act(&container, "unpause", cgroup::Group::thaw)
+        act(&container, "unpause", cgroup::Group::thaw)?;
+        crate::events::of_container(engine, &container.record, "unpause", &[]);
+        Ok(())
     })
 }
 

@@ -182,6 +182,9 @@ impl Placement {
             let durability = if volume.anonymous { durability } else { Durability::Synced };
             if !self.holds.contains_key(&volume.name) {
                 let (hold, made) = volumes.hold(new, durability)?;
+                if made {
+                    crate::events::of_volume(engine, &volume.name, "local", "create");
+                }
                 if made && volume.anonymous {
                     self.made.push(volume.name.clone());
                 }

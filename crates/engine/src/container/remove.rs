@@ -62,13 +62,15 @@ pub(super) fn remove_found(
                 ))
                 .hint(format!("stop it first with `coracle stop {word}`, or use --force")));
             }
-            kill_and_wait(&container)?;
+            kill_and_wait(engine, &container)?;
         }
         // Who is starting it now has it; it runs then, or has failed.
         if let Some((container, _lock)) = to_be_started(engine, &container.record)? {
             clear_lost_run(engine, &container);
             let volumes = if request.volumes { Volumes::Removed } else { Volumes::of_end(&container.record) };
-            return delete(engine, &container.record, volumes);
+            delete(engine, &container.record, volumes)?;
+            crate::events::of_container(engine, &container.record, "destroy", &[]);
+            return Ok(());
         }
         container = find(engine, &container.record.id)?;
     }
@@ -100,12 +102,13 @@ pub(crate) fn leave_networks(engine: &Engine, id: &str) {
     let _ = state.release_all(id);
 }
 
-fn kill_and_wait(container: &Container) -> Result<()> {
+fn kill_and_wait(engine: &Engine, container: &Container) -> Result<()> {
     if let Some(pidfd) = container.status.as_ref().and_then(|status| status.open_process()) {
         match sys::process::signal(pidfd.as_fd(), libc::SIGKILL) {
             Err(error) if error.errno() != Some(rustix::io::Errno::SRCH) => return Err(error.into()),
             _ => super::pause::thaw(container),
         }
+        super::kill::tell(engine, &container.record, libc::SIGKILL);
         until_gone(container, Some(&pidfd), None)?;
     }
     Ok(())

@@ -48,6 +48,7 @@ pub fn rename(engine: &Engine, request: &RenameRequest) -> Result<()> {
         None => Ok(()),
     };
     give_up(engine, &held, &old)?;
+    crate::events::of_container(engine, &held.record, "rename", &[("oldName", &format!("/{old}"))]);
     known.doing(|| format!("container `{old}` is now `{new}`, but its networks do not know"))
 }
 

@@ -44,6 +44,9 @@ pub fn run(
             .filter(|_| request.container.tty),
         stdin_once: request.container.attach.stdin,
     };
+    if attach.any() {
+        crate::events::of_container(engine, &record, "attach", &[]);
+    }
     let launched = to_be_started(engine, &record).and_then(|free| match free {
         Some((_, lock)) => launch(engine, &record, &options, lock, timing),
         None => Err(Error::conflict(format!("container `{}` was started by somebody else", record.name))),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use store::Lock;
+use supervisor::events::{EventsJob, MountedVolume};
 use supervisor::status::Summary;
 use supervisor::{Attachment, Client, Job, LogConfig, Teardown};
 use sys::Dir;
@@ -11,6 +12,7 @@ use sys::Dir;
 use super::attach::{Attached, Outcome, Terminal};
 use super::find::{Container, find};
 use super::idrange;
+use super::placement::Placed;
 use super::record::ContainerRecord;
 use super::spec::{self, Situation};
 use crate::error::{Doing, Error, Result};
@@ -71,6 +73,9 @@ pub(super) fn start_one(
         stdin_once: container.record.request.attach.stdin,
     };
     reuse_writable_layer(&container)?;
+    if attach.any() {
+        crate::events::of_container(engine, &container.record, "attach", &[]);
+    }
     // A container that has run before has the rests of that run.
     super::remove::clear_lost_run(engine, &container);
     for name in ["status", supervisor::KEPT] {
@@ -261,6 +266,7 @@ fn job(
         attach: options.attach,
         log,
         network: None,
+        events: EventsJob { run_root: engine.run_root().to_owned(), volumes: mounted_volumes(record) },
         teardown: Teardown {
             last_run: (!request.auto_remove).then(|| directory.join("last-run.json")),
             leases,
@@ -268,6 +274,19 @@ fn job(
         },
         timing: false,
     }
+}
+
+fn mounted_volumes(record: &ContainerRecord) -> Vec<MountedVolume> {
+    let mounted = |mount: Placed| match mount {
+        Placed::Volume(volume) => Some(MountedVolume {
+            name: volume.name,
+            target: volume.target,
+            read_only: volume.read_only,
+            propagation: String::new(),
+        }),
+        _ => None,
+    };
+    record.placed().into_iter().filter_map(mounted).collect()
 }
 
 /// What `ps` shows of a container.

@@ -30,17 +30,19 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
     let signal = request.signal.map_or_else(|| stop_signal(&container), Signal::number);
     let timeout = request.timeout.unwrap_or_else(|| container.record.request.stop_timeout_or_default());
     let _ = sys::process::signal(pidfd.as_fd(), signal);
+    super::kill::tell(engine, &container.record, signal);
     super::pause::thaw(&container);
     let patience = match timeout {
         Timeout::Never => None,
         Timeout::After(time) => Some(time),
     };
-    if until_gone(&container, Some(&pidfd), patience)? {
-        return Ok(());
+    if !until_gone(&container, Some(&pidfd), patience)? {
+        let _ = sys::process::signal(pidfd.as_fd(), libc::SIGKILL);
+        super::kill::tell(engine, &container.record, libc::SIGKILL);
+        thaw_again(engine, &container);
+        until_gone(&container, Some(&pidfd), None)?;
     }
-    let _ = sys::process::signal(pidfd.as_fd(), libc::SIGKILL);
-    thaw_again(engine, &container);
-    until_gone(&container, Some(&pidfd), None)?;
+    crate::events::of_container(engine, &container.record, "stop", &[]);
     Ok(())
 }
 

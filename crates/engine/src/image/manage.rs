@@ -24,12 +24,17 @@ pub fn import(engine: &Engine, request: &ImportRequest, stdin: impl Read + Send)
         message: request.message.as_deref(),
         platform: request.platform.as_ref().map(platform),
     };
-    let (id, _) = match &request.source {
+    let (id, reference) = match &request.source {
         Some(path) => images.import(open_source(path)?, &import),
         None => images.import(stdin, &import),
     }
     .doing(|| format!("cannot import {}", source_name(request.source.as_deref())))?;
-    Ok(id.to_string())
+    let (id, named) = (id.to_string(), reference.map(|reference| reference.familiar().to_string()));
+    crate::events::of_image(engine, &id, &id, "import");
+    if let Some(name) = named {
+        crate::events::of_image(engine, &id, &name, "tag");
+    }
+    Ok(id)
 }
 
 /// Loads the images of an archive; returns a line for each, as Docker prints it.
@@ -43,6 +48,11 @@ pub fn load(engine: &Engine, request: &LoadRequest, stdin: impl Read + Send) -> 
     .doing(|| format!("cannot load {}", source_name(request.input.as_deref())))?;
     let mut lines = Vec::new();
     for image in loaded {
+        let id = image.id.to_string();
+        crate::events::of_image(engine, &id, &id, "load");
+        for reference in &image.references {
+            crate::events::of_image(engine, &id, &reference.familiar().to_string(), "tag");
+        }
         if image.references.is_empty() {
             lines.push(format!("Loaded image ID: {}", image.id));
         }
@@ -55,7 +65,12 @@ pub fn load(engine: &Engine, request: &LoadRequest, stdin: impl Read + Send) -> 
 
 /// Gives an image another name.
 pub fn tag(engine: &Engine, request: &TagRequest) -> Result<()> {
-    super::open(engine)?.tag(&request.source, &request.target)?;
+    let images = super::open(engine)?;
+    let reference = images.tag(&request.source, &request.target)?;
+    if let Ok(image) = images.resolve(&reference.to_string()) {
+        let name = reference.familiar().to_string();
+        crate::events::of_image(engine, &image.id.to_string(), &name, "tag");
+    }
     Ok(())
 }
 
@@ -81,7 +96,9 @@ fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<Vec<String>> {
         }
     }
     let force = if force { Force::Yes } else { Force::No };
-    let removals = super::open(engine)?.remove_image(word, force, &uses).map_err(|error| {
+    let images = super::open(engine)?;
+    let id = images.resolve(word).map(|image| image.id.to_string()).unwrap_or_default();
+    let removals = images.remove_image(word, force, &uses).map_err(|error| {
         let error = Error::from(error);
         match error.class() {
             oci::class::Class::Conflict => {
@@ -90,6 +107,13 @@ fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<Vec<String>> {
             _ => error,
         }
     })?;
+    for removal in &removals {
+        match removal {
+            Removal::Untagged(_) => crate::events::of_image(engine, &id, &id, "untag"),
+            Removal::Deleted(_) => crate::events::of_image(engine, &id, &id, "delete"),
+            Removal::DeletedLayer(_) => {}
+        }
+    }
     Ok(removals
         .into_iter()
         .map(|removal| match removal {

@@ -31,6 +31,7 @@ pub fn connect(engine: &Engine, request: &ConnectRequest) -> Result<()> {
             join(engine, record, &endpoint, running).doing(|| {
                 format!("cannot connect container `{}` to network `{}`", record.name, network.name)
             })?;
+            network.tell_of(engine, &record.id, "connect");
         }
         asked.push(endpoint);
         record.request.namespaces.network = NetworkMode::Networks(asked);

@@ -57,6 +57,7 @@ pub fn create(engine: &Engine, request: &NetworkCreateRequest) -> Result<String>
         labels: request.labels.clone(),
     };
     shelf::save(engine, &record)?;
+    record.tell(engine, "create");
     Ok(record.id)
 }
 

@@ -29,6 +29,7 @@ pub fn disconnect(engine: &Engine, request: &DisconnectRequest) -> Result<()> {
             leave(engine, record, &network, running).doing(|| {
                 format!("cannot disconnect container `{}` from network `{}`", record.name, network.name)
             })?;
+            network.tell_of(engine, &record.id, "disconnect");
         }
         record.request.namespaces.network = match asked.is_empty() {
             true => NetworkMode::None,

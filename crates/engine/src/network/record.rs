@@ -7,6 +7,7 @@ use network::{BridgeRules, Cidr, MacvlanMode};
 use serde::{Deserialize, Serialize};
 use store::Record;
 
+use crate::paths::Engine;
 use crate::request::{DEFAULT_NETWORK, SubnetRequest};
 
 /// Everything about a network that is not looked up anew.
@@ -71,6 +72,23 @@ impl Record for NetworkRecord {
 }
 
 impl NetworkRecord {
+    /// Tells what has happened to it.
+    pub(super) fn tell(&self, engine: &Engine, action: &str) {
+        crate::events::of_network(
+            engine,
+            &self.id,
+            action,
+            &[("name", &self.name), ("type", self.driver.word())],
+        );
+    }
+
+    /// Tells what has happened between it and a container.
+    pub(super) fn tell_of(&self, engine: &Engine, container: &str, action: &str) {
+        let driver = self.driver.word();
+        let attributes = [("container", container), ("name", &*self.name), ("type", driver)];
+        crate::events::of_network(engine, &self.id, action, &attributes);
+    }
+
     /// Whether the engine brings it along.
     pub(crate) fn is_builtin(&self) -> bool {
         super::shelf::BUILTIN.contains(&self.name.as_str())

@@ -34,7 +34,9 @@ fn remove_one(engine: &Engine, word: &str) -> Result<()> {
     let network = shelf::find(engine, &network.id)?;
     refuse_used(engine, &network)?;
     take_down(engine, &network)?;
-    shelf::delete(engine, &network)
+    shelf::delete(engine, &network)?;
+    network.tell(engine, "destroy");
+    Ok(())
 }
 
 /// Fails where containers are on the network; those whose end nobody saw do not count.
@@ -83,6 +85,7 @@ pub fn prune(engine: &Engine, request: &PruneNetworksRequest) -> Result<Vec<Stri
         take_down(engine, &network)?;
         if !network.is_builtin() {
             shelf::delete(engine, &network)?;
+            network.tell(engine, "destroy");
             pruned.push(network.name);
         }
     }

@@ -1,5 +1,7 @@
 //! Requests about the engine itself.
 
+use super::LabelFilter;
+
 /// `info` and `doctor`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InfoRequest {
@@ -12,4 +14,23 @@ pub struct InfoRequest {
 pub struct AuditRequest {
     /// Free what is orphaned instead of only naming it.
     pub repair: bool,
+}
+
+/// `events`
+///
+/// Filters of different kinds must all hold, of one kind any; labels must all hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventsRequest {
+    /// Nanoseconds since 1970; without either only what is to come is told.
+    pub since: Option<i128>,
+    pub until: Option<i128>,
+    /// Beginnings of ids or names.
+    pub containers: Vec<String>,
+    pub networks: Vec<String>,
+    pub volumes: Vec<String>,
+    /// Ids or names.
+    pub images: Vec<String>,
+    pub types: Vec<String>,
+    pub actions: Vec<String>,
+    pub labels: Vec<LabelFilter>,
 }

@@ -37,6 +37,9 @@ pub fn create(engine: &Engine, request: &VolumeCreateRequest) -> Result<String> 
     if !made && record.options != new.options {
         return Err(volume::Error::Differs(name).into());
     }
+    if made {
+        crate::events::of_volume(engine, &name, &record.driver, "create");
+    }
     Ok(name)
 }
 
@@ -96,7 +99,9 @@ fn remove_one(engine: &Engine, volumes: &Volumes, name: &str) -> Result<()> {
         }
         Err(Error::conflict(format!("remove {name}: volume is in use - [{}]", users.join(", ")))
             .hint("remove these containers first"))
-    })
+    })?;
+    crate::events::of_volume(engine, name, "local", "destroy");
+    Ok(())
 }
 
 /// Removes what no container uses: anonymous volumes, and named ones where all are meant.

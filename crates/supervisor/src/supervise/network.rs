@@ -4,6 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use network::{Connection, Fabric, PortRule, State};
 
+use crate::events::Event;
 use crate::job::{Job, NetworkJob};
 use crate::resolver::{self, Resolver, Sockets};
 use crate::status::Status;
@@ -60,6 +61,7 @@ pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) {
     if gone.is_ok() {
         let _ = fabric.state().release_all(&job.id);
     }
+    endpoints.iter().for_each(|endpoint| Event::of_endpoint(endpoint, "disconnect").tell(&network.run_root));
     // The guardian has them open too, for as long as it takes to end.
     ports.iter().for_each(network::let_go);
 }

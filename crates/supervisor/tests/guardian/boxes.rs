@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use network::{Endpoint, HeldPort};
 use oci::rootfs::Rootfs;
 use serde_json::json;
+use supervisor::events::EventsJob;
 use supervisor::resolver::ResolverConfig;
 use supervisor::status::{Status, Summary};
 use supervisor::{Attachment, Client, Event, Job, NetworkJob, Teardown};
@@ -87,6 +88,7 @@ impl Root {
             attach: Attachment { stdin: false, stdout: true, stderr: true },
             log: None,
             network: Some(network),
+            events: EventsJob { run_root: self.path().to_owned(), volumes: Vec::new() },
             teardown: Teardown::default(),
             timing: false,
         };
