@@ -57,15 +57,19 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Connects containers that stay.
 fn keep(fabric: &Fabric, containers: u32) -> Result<Vec<OwnedFd>, Box<dyn Error>> {
-    let mut kept = Vec::new();
+    let (mut kept, mut times) = (Vec::new(), Vec::new());
     for number in 0..containers {
         let endpoints = [endpoint(1000 + number, false)?];
         fabric.state().publish(&endpoints[0])?;
         let netns = new_netns()?;
         let connection = Connection { endpoints: &endpoints, ports: &[], resolver_port: None };
+        let started = Instant::now();
         fabric.connect(&connection, netns.as_fd())?;
+        times.push(started.elapsed());
         kept.push(netns);
     }
+    let last = times.split_off(times.len() - times.len().min(100));
+    println!("{containers} containers: connect of the last hundred {}", median(last));
     Ok(kept)
 }
 

@@ -66,11 +66,14 @@ impl<'a> Container<'a> {
         self.enter(|| {
             if !endpoints.is_empty() {
                 let socket = Socket::open(Subject::Route)?;
-                let mut batch = Batch::new();
-                for endpoint in endpoints {
-                    interface(&socket, &mut batch, endpoint)?;
+                let refusals = socket.send(interfaces(&socket, endpoints, has_ipv6())?)?;
+                let switched_off = refusals.iter().any(|refusal| refusal.errno == Errno::ACCESS);
+                match refusals.into_iter().next() {
+                    None => {}
+                    // Where the container itself has IPv6 switched off (`--sysctl`), it stays off.
+                    Some(_) if switched_off => socket.apply(interfaces(&socket, endpoints, false)?)?,
+                    Some(refusal) => return Err(refusal.into()),
                 }
-                socket.apply(batch)?;
             }
             resolver_port.map_or(Ok(()), lead_questions)
         })?
@@ -118,37 +121,48 @@ fn open_own() -> Result<OwnedFd> {
     Ok(openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).on_path("open", path)?)
 }
 
-/// Says what an interface of the container gets; called inside.
-fn interface(socket: &Socket, batch: &mut Batch, endpoint: &Endpoint) -> Result<()> {
+/// Says what interfaces of the container get; called inside.
+fn interfaces(socket: &Socket, endpoints: &[Endpoint], ipv6: bool) -> Result<Batch> {
+    let mut batch = Batch::new();
+    for endpoint in endpoints {
+        let name = &endpoint.interface;
+        let index =
+            socket.index_of(name).context(|| format!("cannot find interface `{name}` in the container"))?;
+        if ipv6 {
+            set_ipv6(&mut batch, endpoint)?;
+        }
+        start_link(&mut batch, name);
+        for address in endpoint.addresses.iter().filter(|address| address.is_ipv4() || ipv6) {
+            new_address(&mut batch, index, *address);
+        }
+        if ipv6 && speaks_ipv6(endpoint) {
+            // The one that the kernel would choose cannot be used before it has asked around for a second.
+            new_address(&mut batch, index, Cidr { address: link_local(endpoint.mac).into(), prefix: 64 });
+        }
+        for gateway in endpoint.gateways.iter().filter(|gateway| gateway.is_ipv4() || ipv6) {
+            new_default_route(&mut batch, index, *gateway);
+        }
+    }
+    Ok(batch)
+}
+
+fn speaks_ipv6(endpoint: &Endpoint) -> bool {
+    endpoint.addresses.iter().any(|address| !address.is_ipv4())
+}
+
+/// Decides about IPv6 of an interface, before it is up. Without an address of IPv6 it gets not even one that is valid on
+/// the network alone (CVE-2024-32473). On a bridge it is enough that the kernel gives it none: nobody there may say that
+/// he is a router, and an address that root inside sets is not let through. Elsewhere routers are heard, and IPv6 is
+/// switched off. A switch is looked for among those of all network namespaces (`proc_sys_compare`), which takes a
+/// millisecond where there are a thousand.
+fn set_ipv6(batch: &mut Batch, endpoint: &Endpoint) -> Result<()> {
     let name = &endpoint.interface;
-    let index =
-        socket.index_of(name).context(|| format!("cannot find interface `{name}` in the container"))?;
-    let speaks_ipv6 = endpoint.addresses.iter().any(|address| !address.is_ipv4());
-    if has_ipv6() {
-        // Before it is up. Without an address of IPv6 not even one that is valid on the network alone (CVE-2024-32473).
-        set_interface("ipv6", name, "disable_ipv6", if speaks_ipv6 { "0" } else { "1" })?;
-        if speaks_ipv6 {
-            set_interface("ipv6", name, "accept_ra", "0")?;
-        }
+    match (&endpoint.link, speaks_ipv6(endpoint)) {
+        (_, true) => set_interface("ipv6", name, "accept_ra", "0")?,
+        (Link::Macvlan { .. }, false) => return set_interface("ipv6", name, "disable_ipv6", "1"),
+        (Link::Bridge { .. }, false) => {}
     }
-    if speaks_ipv6 && has_ipv6() {
-        no_own_address(batch, name, endpoint.mtu);
-    }
-    start_link(batch, name);
-    for address in &endpoint.addresses {
-        if address.is_ipv4() || has_ipv6() {
-            new_address(batch, index, *address);
-        }
-    }
-    if speaks_ipv6 && has_ipv6() {
-        // The one that the kernel would choose cannot be used before it has asked around for a second.
-        new_address(batch, index, Cidr { address: link_local(endpoint.mac).into(), prefix: 64 });
-    }
-    for gateway in &endpoint.gateways {
-        if gateway.is_ipv4() || has_ipv6() {
-            new_default_route(batch, index, *gateway);
-        }
-    }
+    no_own_address(batch, name, endpoint.mtu);
     Ok(())
 }
 

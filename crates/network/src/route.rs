@@ -171,14 +171,17 @@ fn put_no_address(batch: &mut Batch, mtu: Option<u32>) {
     }
 }
 
-/// Creates a bridge, or makes one that is there like it. Its hardware address stays when ports come and go.
+/// Creates a bridge, or makes one that is there like it. Its hardware address stays when ports come and go. It does not
+/// listen in on who wants which multicast: where nobody asks for that it sends everything to everybody all the same, and
+/// a container that did ask would decide who hears the questions for neighbours' addresses.
 pub(crate) fn new_bridge(batch: &mut Batch, name: &str, mac: Mac) {
     const FORWARD_DELAY: u16 = 1;
     const SPANNING_TREE: u16 = 5;
+    const SNOOPING: u16 = 23;
     batch.message(NEW_LINK, CREATE, &header(0, 0), format!("create bridge `{name}`"));
     batch.put_text(link::NAME, name).put(link::ADDRESS, &mac.0).nest(link::INFO, |info| {
         info.put_text(link::INFO_KIND, "bridge").nest(link::INFO_DATA, |data| {
-            data.put_u32(FORWARD_DELAY, 0).put_u32(SPANNING_TREE, 0);
+            data.put_u32(FORWARD_DELAY, 0).put_u32(SPANNING_TREE, 0).put_u8(SNOOPING, 0);
         });
     });
 }

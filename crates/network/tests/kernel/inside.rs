@@ -91,6 +91,20 @@ fn a_namespace_may_be_that_of_a_process() {
 }
 
 #[test]
+fn ipv6_that_is_switched_off_inside_stays_off() {
+    let world = World::new();
+    let endpoints = [Network::new("coracle0", 1, true).endpoint("web", 2, "eth0", true)];
+    world.publish(&endpoints, &[]);
+    let netns = Netns::new();
+    netns.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+    let connection = Connection { endpoints: &endpoints, ports: &[], resolver_port: None };
+    world.fabric.connect(&connection, netns.as_fd()).unwrap();
+    let shown = netns.sh("ip addr; ip route");
+    assert!(shown.contains("10.88.1.2/24") && shown.contains("default via 10.88.1.1"), "{shown}");
+    assert!(!shown.contains("inet6"), "{shown}");
+}
+
+#[test]
 fn the_hosts_routes_are_told() {
     let world = World::new();
     world.host.sh("ip route add 10.1.0.0/16 via 192.0.2.2; ip route add default via 192.0.2.2; ip route add 2001:db8:1::/48 via 2001:db8::2");
