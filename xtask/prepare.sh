@@ -57,6 +57,10 @@ prepare() {
     need nft nftables || return 1
     need podman podman || return 1
     need skopeo skopeo || return 1
+    # With these the network tests build neighbours and firewalls of others; the product never runs them.
+    need ip iproute2 || return 1
+    need nft nftables || return 1
+    need iptables-nft iptables || return 1
     need /usr/include/seccomp.h libseccomp-dev || return 1
     # One process per test: tests that unshare namespaces rely on it.
     cargo nextest --version >/dev/null 2>&1 ||
