@@ -584,3 +584,38 @@ fn stats_count_what_goes_over_the_network() {
     engine.run(&["run", "-d", "--network", "host", "--name", "host", &image, "sleep", "600"]).ok();
     engine.run(&["stats", "--no-stream", "--format", "{{.NetIO}}", "host"]).ok().prints("0B / 0B");
 }
+
+#[test]
+fn ps_filters_and_measures_as_asked() {
+    let (engine, image) = busybox();
+    run(&engine, "web", &[], "head -c 100000 /dev/zero > /file; sleep 600");
+    for name in ["web-1", "web-22", "my-db"] {
+        engine.run(&["create", "--network", "none", "--name", name, &image, "true"]).ok();
+    }
+    let rows = [
+        ("name=web", "web web-1 web-22"),
+        ("name=^web$", "web"),
+        ("name=^/web$", "web"),
+        ("name=^web-[0-9]+$", "web-1 web-22"),
+        ("name=^(my|your)-", "my-db"),
+        ("health=none", "my-db web web-1 web-22"),
+        ("health=healthy", ""),
+        ("is-task=true", ""),
+        ("is-task=false", "my-db web web-1 web-22"),
+        ("status=paused", ""),
+        ("status=created", "my-db web-1 web-22"),
+    ];
+    for (filter, expected) in rows {
+        let listed = engine.run(&["ps", "-a", "--filter", filter, "--format", "{{.Names}}"]).ok().stdout;
+        let mut names: Vec<&str> = listed.lines().collect();
+        names.sort_unstable();
+        assert_eq!(names.join(" "), expected, "{filter}");
+    }
+    engine
+        .run(&["ps", "--filter", "name=web{2}"])
+        .fails_with(1)
+        .error_names(&["invalid filter 'name=web{2}'"]);
+    eventually("the size is shown without being asked for otherwise", || {
+        engine.run(&["ps", "--format", "{{.Size}}"]).ok().stdout.starts_with("100kB (virtual ")
+    });
+}

@@ -52,14 +52,12 @@ impl Arguments for Args {
     fn command(self, _: &dyn Caller) -> Read<Command> {
         let last =
             if self.latest { Some(1) } else { usize::try_from(self.last).ok().filter(|last| *last > 0) };
-        let mut request = PsRequest { all: self.all, last, size: self.size, ..PsRequest::default() };
+        let format = self.format.unwrap_or_default();
+        // As in Docker, a template that shows sizes has them measured.
+        let size = self.size || !self.quiet && format.mentions("Size");
+        let mut request = PsRequest { all: self.all, last, size, ..PsRequest::default() };
         filter::apply_to_ps(&self.filter, &mut request)?;
-        let view = PsView {
-            format: self.format.unwrap_or_default(),
-            quiet: self.quiet,
-            truncate: !self.no_trunc,
-            size: self.size,
-        };
+        let view = PsView { format, quiet: self.quiet, truncate: !self.no_trunc, size: self.size };
         Ok(Command::Ps(request, view))
     }
 }

@@ -1,8 +1,8 @@
 //! `--filter NAME=VALUE` of lists.
 
 use engine::request::{
-    EventsRequest, ImagesRequest, LabelFilter, NetworksRequest, PruneContainersRequest, PruneNetworksRequest,
-    PruneVolumesRequest, PsRequest, StateFilter, VolumesRequest,
+    EventsRequest, HealthFilter, ImagesRequest, LabelFilter, NetworksRequest, PruneContainersRequest,
+    PruneNetworksRequest, PruneVolumesRequest, PsRequest, StateFilter, VolumesRequest,
 };
 
 use super::{Invalid, Read, boolean, port};
@@ -31,9 +31,10 @@ pub(crate) fn apply_to_ps(filters: &[(String, String)], request: &mut PsRequest)
             "network" => request.networks.push(value.clone()),
             "publish" => request.publish.push(port::parse_filter(name, value)?),
             "expose" => request.expose.push(port::parse_filter(name, value)?),
-            "health" | "is-task" | "isolation" => {
-                return Err(Invalid::new(format!("filter `{name}` is not supported yet")));
-            }
+            "health" => request.healths.push(health(value)?),
+            "is-task" => request.tasks.push(boolean::parse(value).map_err(|_| invalid(name, value))?),
+            // Of Windows: Docker takes it elsewhere too, and every container has it.
+            "isolation" => {}
             _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
         }
     }
@@ -183,6 +184,16 @@ fn label(value: &str) -> LabelFilter {
     }
 }
 
+fn health(text: &str) -> Read<HealthFilter> {
+    Ok(match text {
+        "none" => HealthFilter::None,
+        "starting" => HealthFilter::Starting,
+        "healthy" => HealthFilter::Healthy,
+        "unhealthy" => HealthFilter::Unhealthy,
+        _ => return Err(invalid("health", text).hint("use starting, healthy, unhealthy or none")),
+    })
+}
+
 fn state(text: &str) -> Read<StateFilter> {
     Ok(match text {
         "created" => StateFilter::Created,
@@ -208,7 +219,10 @@ fn faults() {
         ("foo=1", "!invalid filter 'foo'"),
         ("status=up", "!invalid filter 'status=up'"),
         ("exited=x", "!invalid filter 'exited=x'"),
-        ("health=x", "!filter `health` is not supported yet"),
+        ("health=x", "!invalid filter 'health=x'"),
+        ("health=none", "()"),
+        ("is-task=x", "!invalid filter 'is-task=x'"),
+        ("is-task=false", "()"),
         ("network=x", "()"),
         ("publish=80-81/udp", "()"),
         ("expose=80:80", "!invalid filter 'expose': 80:80"),

@@ -17,6 +17,16 @@ pub enum Format {
     Table(Template),
 }
 
+impl Format {
+    /// Whether a template asks for a field; one that prints whole objects asks for all.
+    pub(crate) fn mentions(&self, field: &str) -> bool {
+        match self {
+            Self::Text | Self::Json => false,
+            Self::Template(template) | Self::Table(template) => template.mentions(field),
+        }
+    }
+}
+
 /// Reads the format of a list; `\t` and `\n` written out are a tab and a line end.
 pub(crate) fn parse_rows(text: &str) -> Read<Format> {
     let text = text.replace("\\t", "\t").replace("\\n", "\n");

@@ -60,6 +60,11 @@ impl Template {
         Ok(Self { source: source.to_owned(), nodes: parse::parse(lex::pieces(source)?)? })
     }
 
+    /// Whether the text speaks of a field, or of whole objects.
+    pub(crate) fn mentions(&self, field: &str) -> bool {
+        self.source.contains(&format!(".{field}")) || self.source.contains("json .}}")
+    }
+
     /// Fills in a value.
     pub fn render(&self, value: &Value, method: Method<'_>) -> Result<String> {
         self.evaluate(value, method, Reading::Values)

@@ -209,6 +209,7 @@ fn other_verbs() {
         "port web",
         "port --why web 53/udp",
         "inspect --type network a",
+        "ps --format '{{.Names}} {{.Size}}' -f health=none -f is-task=0 -f isolation=default -f name=^/?web$",
         "ps -f network=net -f publish=80 -f expose=53-54/udp",
     ];
     let show = |line: &&str| format!("{line}\n  {:?}\n", command(line));

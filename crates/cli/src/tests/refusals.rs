@@ -94,7 +94,7 @@ fn flags_that_are_not_there_yet() {
             "update --cpus 1 --cpu-quota 5000 a",
             "rmi --platform linux a",
             "images --tree",
-            "ps -f health=healthy",
+            "ps -f health=well",
             "volume create --scope single a",
             "network create --attachable a",
             "network create --config-only a",

@@ -6,12 +6,13 @@ use image::Snapshots;
 use network::State;
 
 use super::find::{Container, Life, all, find};
+use super::pattern::Pattern;
 use super::placement::Placed;
 use super::record::ContainerRecord;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::paths::Engine;
 use crate::request::view::{ContainerRow, ContainerSize, ContainerState};
-use crate::request::{ExposedPorts, NetworkMode, PsRequest, StateFilter};
+use crate::request::{ExposedPorts, HealthFilter, NetworkMode, PsRequest, StateFilter};
 
 /// Where the warden writes what it cannot mend, below the run root.
 const NETWORK_FAULT: &str = "networks.fault";
@@ -34,6 +35,7 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
                 .map_or_else(|_| word.clone(), |image| image.id.to_string()),
         );
     }
+    let names = request.names.iter().map(|name| name_pattern(name)).collect::<Result<Vec<_>>>()?;
     let shows_stopped =
         request.all || request.last.is_some() || !request.states.is_empty() || !request.exited.is_empty();
     let fault = network_fault(engine);
@@ -44,6 +46,7 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
             && before.is_none_or(|before| created < before)
             && since.is_none_or(|since| created > since)
             && matches_filters(&container, request, &ancestors)
+            && (names.is_empty() || names.iter().any(|pattern| is_named(&container, pattern)))
             && matches_networks(engine, &container, request)?;
         if wanted {
             let mut row = row(engine, container)?;
@@ -80,7 +83,9 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
     let record = &container.record;
     let any = |list: &[String], test: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(test);
     any(&request.ids, &|id| record.id.starts_with(id.as_str()))
-        && any(&request.names, &|name| record.name.contains(name.trim_start_matches('/')))
+        // Nobody has a health check yet, or is a task of a swarm.
+        && (request.healths.is_empty() || request.healths.contains(&HealthFilter::None))
+        && !request.tasks.contains(&true)
         && any(&request.volumes, &|volume| has_volume(container, volume))
         && any(ancestors, &|image| record.image_id == *image)
         && request.labels.iter().all(|label| {
@@ -93,6 +98,19 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
         && (request.exited.is_empty()
             || (matches!(container.state(), Life::Exited | Life::Lost)
                 && request.exited.contains(&container.exit_code().into())))
+}
+
+fn name_pattern(name: &str) -> Result<Pattern> {
+    Pattern::parse(name).map_err(|reason| {
+        Error::invalid(format!("invalid filter 'name={name}': {reason}"))
+            .hint("a part of the name, or a pattern of ^ $ . * + ? [a-z] and (a|b)")
+    })
+}
+
+/// Docker's names begin with a slash, and patterns may say so.
+fn is_named(container: &Container, pattern: &Pattern) -> bool {
+    let name = &container.record.name;
+    pattern.is_in(name) || pattern.is_in(&format!("/{name}"))
 }
 
 /// Whether a container is on one of the networks, and publishes and serves one of the ports, that are asked for.

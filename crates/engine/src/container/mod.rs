@@ -15,6 +15,7 @@ mod inspect;
 mod kill;
 mod list;
 mod logs;
+mod pattern;
 mod pause;
 mod placement;
 mod port;

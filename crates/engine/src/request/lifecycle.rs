@@ -203,7 +203,7 @@ pub struct PsRequest {
     pub size: bool,
     /// Beginnings of ids.
     pub ids: Vec<String>,
-    /// Parts of names; an engine may read them as regular expressions.
+    /// Parts or patterns of names.
     pub names: Vec<String>,
     pub labels: Vec<LabelFilter>,
     pub states: Vec<StateFilter>,
@@ -220,6 +220,19 @@ pub struct PsRequest {
     /// Ports of the container, one of which is published or exposed.
     pub publish: Vec<ExposedPorts>,
     pub expose: Vec<ExposedPorts>,
+    pub healths: Vec<HealthFilter>,
+    /// Whether it is a task of a swarm.
+    pub tasks: Vec<bool>,
+}
+
+/// What health checks say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthFilter {
+    /// There is none.
+    None,
+    Starting,
+    Healthy,
+    Unhealthy,
 }
 
 /// A label that must be there, perhaps with this value.

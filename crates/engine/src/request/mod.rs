@@ -27,8 +27,8 @@ pub use image::{
     RemoveImagesRequest, TagRequest,
 };
 pub use lifecycle::{
-    AttachRequest, ExecRequest, ExitedFilter, InspectKind, InspectRequest, KillRequest, LabelFilter,
-    LogsRequest, PauseRequest, PruneContainersRequest, PsRequest, RemoveRequest, RenameRequest,
+    AttachRequest, ExecRequest, ExitedFilter, HealthFilter, InspectKind, InspectRequest, KillRequest,
+    LabelFilter, LogsRequest, PauseRequest, PruneContainersRequest, PsRequest, RemoveRequest, RenameRequest,
     RestartRequest, StartRequest, StateFilter, StatsRequest, StopRequest, Tail, Timeout, TopRequest,
     UpdateRequest, WaitRequest,
 };
