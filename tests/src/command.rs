@@ -25,6 +25,8 @@ pub struct Invocation {
     command: Command,
     words: Vec<OsString>,
     stdin: Vec<u8>,
+    /// What standard input is instead of a pipe with these bytes.
+    source: Option<OwnedFd>,
     timeout: Duration,
     namespace: Option<Namespace>,
 }
@@ -37,12 +39,18 @@ impl Invocation {
         words.extend(arguments.iter().map(|word| word.as_ref().into()));
         let mut command = Command::new(program);
         command.args(&words[1..]);
-        Self { command, words, stdin: Vec::new(), timeout: TIMEOUT, namespace: None }
+        Self { command, words, stdin: Vec::new(), source: None, timeout: TIMEOUT, namespace: None }
     }
 
     /// Gives bytes on standard input; without them it is empty.
     pub fn stdin(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.stdin = bytes.as_ref().to_vec();
+        self
+    }
+
+    /// Sets where standard input comes from, such as a pipe that the test goes on writing to.
+    pub fn stdin_from(mut self, source: OwnedFd) -> Self {
+        self.source = Some(source);
         self
     }
 
@@ -80,14 +88,18 @@ impl Invocation {
     /// Starts the command and leaves it running.
     #[track_caller]
     pub fn spawn(mut self) -> Running {
-        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command.stdin(self.source.take().map_or_else(Stdio::piped, Stdio::from));
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let text = self.text();
         let child = spawn_within(self.namespace.as_ref(), &mut self.command);
         let mut child = child.unwrap_or_else(|error| panic!("cannot run {text}: {error}"));
-        let mut stdin = child.stdin.take().unwrap();
-        let bytes = self.stdin;
-        // A program that ends without reading its input closes the pipe: no fault of the test.
-        thread::spawn(move || stdin.write_all(&bytes).ok());
+        // Our copy of a source would keep a pipe open.
+        self.command.stdin(Stdio::null());
+        if let Some(mut stdin) = child.stdin.take() {
+            let bytes = self.stdin;
+            // A program that ends without reading its input closes the pipe: no fault of the test.
+            thread::spawn(move || stdin.write_all(&bytes).ok());
+        }
         Running {
             stdout: Collected::start(child.stdout.take().unwrap()),
             stderr: Collected::start(child.stderr.take().unwrap()),

@@ -213,7 +213,7 @@ fn removing_and_starting_at_once_leaves_nothing() {
 }
 
 #[test]
-fn without_both_companions_the_truth_is_told_and_nothing_stays() {
+fn without_both_companions_it_is_accompanied_again_and_nothing_stays() {
     let (engine, image) = busybox();
     engine.run(&["run", "-d", "--name", "kept", &image, "sh", "-c", TICKS]).ok();
     engine.run(&["run", "-d", "--rm", "--name", "short", &image, "sleep", "600"]).ok();
@@ -227,14 +227,16 @@ fn without_both_companions_the_truth_is_told_and_nothing_stays() {
         engine.run(&["exec", name, "true"]).ok();
     }
     engine.run(&["kill", "kept", "short"]).ok();
-    eventually("both are seen to have ended", || engine.run(&["ps", "-q"]).ok().text().is_empty());
+    assert_eq!(engine.run(&["ps", "-aq"]).ok().stdout.lines().count(), 1, "the other one went with its end");
     assert_eq!(state(&engine, "kept", "Status"), "exited");
+    assert_eq!(state(&engine, "kept", "ExitCode"), "137");
     assert_eq!(state(&engine, "kept", "Pid"), "0");
     engine.run(&["logs", "kept"]).ok().stdout_has("tick 0");
     engine.run(&["start", "kept"]).ok();
     goes_on(&engine, "kept");
     engine.run(&["rm", "-f", "kept", "short"]).ok();
     assert_eq!(engine.containers(), [""; 0]);
+    engine.audit();
 }
 
 #[test]

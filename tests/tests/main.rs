@@ -6,6 +6,7 @@ mod events;
 mod harness;
 mod images;
 mod isolation;
+mod keep;
 mod life;
 mod lifecycle;
 mod limits;

@@ -66,6 +66,11 @@ impl Hierarchies {
         Self::open(&Layout::parse(&mountinfo, &own))
     }
 
+    /// Returns the descriptors of the mount points.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.mounts.iter().map(|mount| mount.fd.as_fd())
+    }
+
     /// Finds and opens the v2 hierarchy alone, at one of its usual places; `None` where it is not there.
     pub fn detect_v2() -> Option<Self> {
         let own = file::read_path("/proc/self/cgroup").ok()?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sys::credentials::CapabilitySets;
 
 /// All that happens between clone and exec, decided beforehand by [`crate::plan()`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// `CLONE_NEW*` flags of the namespaces that init gets anew (the mount one apart).
     pub new_namespaces: u64,
@@ -38,7 +38,7 @@ pub struct Plan {
 }
 
 /// The program to execute at last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     pub args: Vec<String>,
     pub env: Vec<String>,

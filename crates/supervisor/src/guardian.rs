@@ -1,42 +1,47 @@
 //! The guardian: reaps, and holds what must outlive the supervisor. It never acts.
+//!
+//! ```text
+//!   first      a command launches it; the container's process is its child, whose end it tells the supervisor
+//!   successor  a supervisor whose guardian was killed forks it (see `succession`)     ┐ the process is somebody else's:
+//!   again      a command finds that nobody accompanies a container and launches it    ┘ its pidfd tells of its end
+//! ```
+
+mod holdings;
+mod succession;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
-use rustix::pipe::{PipeFlags, pipe_with};
 use sys::Context;
 use sys::process::{self, CloneOptions, Pid};
 
 use crate::job::Job;
 use crate::launch::{CLIENT_FD, ENGINE_GROUP, JOB_FD, LOCK_FD, PORTS_FD};
 use crate::protocol::{FailureReport, Reply};
-use crate::supervise::{self, Assignment};
+use crate::status::Status;
+use crate::supervise::{self, Assignment, First};
 
-/// The descriptors a guardian keeps for every supervisor it starts.
-#[derive(Debug)]
-pub(crate) struct Holdings {
-    /// Reading ends of the container's output; both are absent with a terminal.
-    pub(crate) stdout: Option<OwnedFd>,
-    pub(crate) stderr: Option<OwnedFd>,
-    pub(crate) console: Option<runtime::Console>,
-    pub(crate) listener: OwnedFd,
-    /// The ends of all children, as (pid, wait status) pairs.
-    pub(crate) exits: OwnedFd,
-    /// The sockets of the published ports, as the job lists them.
-    pub(crate) ports: Vec<OwnedFd>,
-    /// What was found out about the machine's cgroups, if it has any.
-    pub(crate) hierarchies: Option<cgroup::Hierarchies>,
-}
+pub(crate) use holdings::{ContainerEnds, Holdings, remove_pipes};
+pub(crate) use succession::{Successor, succeed};
 
-/// The other ends, which only the first supervisor needs.
+/// Tells a guardian that the container's input has ended.
+pub(crate) const END_OF_INPUT: i32 = libc::SIGUSR1;
+
+/// Everything a guardian has.
 #[derive(Debug)]
-pub(crate) struct ContainerEnds {
-    pub(crate) stdin: OwnedFd,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
-    pub(crate) stdin_writer: Option<OwnedFd>,
+struct Guardian<'a> {
+    job: &'a OwnedFd,
+    lock: Option<&'a OwnedFd>,
+    holdings: &'a Holdings,
+    /// Both ends of the pipe that tells of children's ends; only the guardian has the second one.
+    exits: OwnedFd,
+    exit_writer: OwnedFd,
+    /// The container's first process, where it is not our child.
+    process: Option<OwnedFd>,
+    /// Our own pidfd, where supervisors have something to tell us.
+    own: Option<OwnedFd>,
 }
 
 /// Runs a guardian to its end; the process' job and client are on known descriptors.
@@ -51,8 +56,8 @@ pub fn main() -> i32 {
 }
 
 fn guard(job: &OwnedFd, client: OwnedFd, lock: Option<&OwnedFd>) -> sys::Result<i32> {
-    let prepared = prepare(job);
-    let (holdings, ends, exit_writer) = match prepared {
+    let prepared = prepare(job).and_then(|prepared| Ok((prepared, exit_pipe()?)));
+    let ((holdings, first, process), (exits, exit_writer)) = match prepared {
         Ok(parts) => parts,
         Err(error) => {
             let report = FailureReport { text: chain(&error), code: 125 };
@@ -61,26 +66,52 @@ fn guard(job: &OwnedFd, client: OwnedFd, lock: Option<&OwnedFd>) -> sys::Result<
             return Err(error);
         }
     };
-    let guardian = std::process::id() as Pid;
-    let mut first = Some((ends, client));
-    loop {
-        let start = first.take();
-        let writer = exit_writer.as_fd();
-        let supervisor = process::clone(CloneOptions::default(), || {
-            // Only the guardian may hold the writing end: its end of file tells of our death.
-            let _ = process::close_one(writer);
-            let assignment = Assignment { job, guardian, holdings: &holdings, lock };
-            supervise::main(assignment, start)
-        })?;
-        // The child has them now; the pipes must end when the container's processes do. (`start` was
-        // moved into the child's closure and is dropped here in the parent.)
-        match reap(supervisor.pid, &exit_writer)? {
-            0 => return Ok(0),
-            // Not a death but a decision: nothing was started, or nothing is left to accompany.
-            code @ 1..=255 => return Ok(code),
-            _ => std::thread::sleep(std::time::Duration::from_millis(20)),
+    let own = own_pidfd(&holdings)?;
+    let guardian = Guardian { job, lock, holdings: &holdings, exits, exit_writer, process, own };
+    guardian.accompany(Some(First { ends: first, client }))
+}
+
+impl Guardian<'_> {
+    /// Has one supervisor after the other, until one of them has ended by itself.
+    fn accompany(self, mut first: Option<First>) -> sys::Result<i32> {
+        let guardian = std::process::id() as Pid;
+        loop {
+            let start = first.take();
+            let writer = self.exit_writer.as_fd();
+            let supervisor = process::clone(CloneOptions::default(), || {
+                // Only the guardian may hold the writing end: its end of file tells of our death.
+                let _ = process::close_one(writer);
+                let assignment = Assignment {
+                    job: self.job,
+                    guardian,
+                    guardian_fd: self.own.as_ref(),
+                    holdings: self.holdings,
+                    exits: &self.exits,
+                    process: self.process.as_ref(),
+                    lock: self.lock,
+                };
+                supervise::main(assignment, start)
+            })?;
+            // The child has them now; the pipes must end when the container's processes do. (`start` was
+            // moved into the child's closure and is dropped here in the parent.)
+            match reap(supervisor.pid, &self.exit_writer)? {
+                // Not a death but a decision: nothing was started, or nothing is left to accompany.
+                code @ 0..=255 => return Ok(code),
+                _ => std::thread::sleep(std::time::Duration::from_millis(20)),
+            }
         }
     }
+}
+
+fn exit_pipe() -> sys::Result<(OwnedFd, OwnedFd)> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into())
+}
+
+/// Listens to the supervisors' one word, where there is an input that may end.
+fn own_pidfd(holdings: &Holdings) -> sys::Result<Option<OwnedFd>> {
+    let Some(stdin) = &holdings.stdin else { return Ok(None) };
+    sys::signals::empty_on(END_OF_INPUT, stdin.as_fd())?;
+    process::open_pidfd(std::process::id() as Pid).map(Some)
 }
 
 /// Reaps every child, telling the supervisor, until the supervisor itself has ended. Returns its exit
@@ -101,13 +132,15 @@ fn reap(supervisor: Pid, exits: &OwnedFd) -> sys::Result<i32> {
     }
 }
 
-fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
+/// What it holds, what the first supervisor needs if the container is yet to be made, and the container's process if it
+/// runs already.
+type Prepared = (Holdings, Option<ContainerEnds>, Option<OwnedFd>);
+
+fn prepare(job: &OwnedFd) -> sys::Result<Prepared> {
     sys::signals::unblock_all();
-    let _ = rustix::process::setsid();
-    let _ = process::set_name(c"coracle-guard");
+    become_guardian()?;
     rustix::process::chdir("/").context(|| "cannot leave the working directory".into())?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    process::become_subreaper()?;
     let job = read_job(job)?;
     let ports = take_ports(&job)?;
     let hierarchies = job.cgroup.as_ref().and_then(|_| cgroup::Hierarchies::detect().ok());
@@ -115,50 +148,25 @@ fn prepare(job: &OwnedFd) -> sys::Result<(Holdings, ContainerEnds, OwnedFd)> {
         leave_session(hierarchies);
     }
     let listener = listen_at(&job.run_dir)?;
-    let pipe = || pipe_with(PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into());
-    let (exits, exit_writer) = pipe()?;
-    let null = || {
-        rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, Mode::empty())
-            .on_path("open", Path::new("/dev/null"))
-    };
-    if job.terminal {
-        let console = runtime::Console::new(&job.plan).map_err(|error| {
-            sys::Error::new(format!("cannot make a terminal: {error}"), std::io::ErrorKind::Other)
-        })?;
-        if let Some((rows, columns)) = job.terminal_size {
-            sys::terminal::set_window_size(console.pty.master.as_fd(), rows, columns)?;
-        }
-        let ends = ContainerEnds { stdin: null()?, stdout: null()?, stderr: null()?, stdin_writer: None };
-        let holdings = Holdings {
-            stdout: None,
-            stderr: None,
-            console: Some(console),
-            listener,
-            exits,
-            ports,
-            hierarchies,
-        };
-        return Ok((holdings, ends, exit_writer));
+    if !job.again {
+        let (holdings, ends) = Holdings::new(&job, listener, ports, hierarchies)?;
+        return Ok((holdings, Some(ends), None));
     }
-    let (stdout, stdout_end) = pipe()?;
-    let (stderr, stderr_end) = pipe()?;
-    let (stdin, stdin_writer) = if job.open_stdin {
-        let (reader, writer) = pipe()?;
-        (reader, Some(writer))
-    } else {
-        (null()?, None)
-    };
-    let ends = ContainerEnds { stdin, stdout: stdout_end, stderr: stderr_end, stdin_writer };
-    let holdings = Holdings {
-        stdout: Some(stdout),
-        stderr: Some(stderr),
-        console: None,
-        listener,
-        exits,
-        ports,
-        hierarchies,
-    };
-    Ok((holdings, ends, exit_writer))
+    // A zombie too: its end is yet to be written down.
+    let status = Status::load(&job.run_dir)?;
+    let process = status.and_then(|status| {
+        let pidfd = process::open_pidfd(status.pid).ok()?;
+        status.is_there().then_some(pidfd)
+    });
+    let gone = || sys::Error::new("the container's process has ended", std::io::ErrorKind::NotFound);
+    let process = process.ok_or_else(gone)?;
+    Ok((Holdings::again(&job, listener, ports, hierarchies), None, Some(process)))
+}
+
+fn become_guardian() -> sys::Result<()> {
+    let _ = rustix::process::setsid();
+    let _ = process::set_name(c"coracle-guard");
+    process::become_subreaper()
 }
 
 /// Takes the inherited sockets of the published ports, and closes all else that came along; nothing of ours is open yet.

@@ -40,6 +40,8 @@ pub struct Job {
     pub teardown: Teardown,
     /// Whether the launching client wants to know where the time goes.
     pub timing: bool,
+    /// Whether the container runs already, and those who accompanied it were killed: nothing is made.
+    pub again: bool,
 }
 
 /// A container's place in its networks, all claimed and written down.

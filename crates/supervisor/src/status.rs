@@ -5,6 +5,7 @@
 //!     status            this file, replaced atomically
 //!     sock              the supervisor's socket, while it runs
 //!     kept              locked by whoever is about to start it again: its end deletes nothing
+//!     stdout stderr     pipes of its output, while it runs without a terminal
 //!     renamed           the name it has got since it was started, if it is deleted at its end
 //!     supervisor.lock   held by guardian and supervisor for life
 //! ```
@@ -99,6 +100,14 @@ impl Status {
             && self.boot_id == boot_id()
             && process_facts(self.pid)
                 .is_some_and(|facts| facts.start_ticks == self.start_ticks && !facts.dead)
+    }
+
+    /// Whether the first process is there: alive, or ended and not reaped yet.
+    pub fn is_there(&self) -> bool {
+        self.state == State::Running
+            && self.pid > 0
+            && self.boot_id == boot_id()
+            && process_facts(self.pid).is_some_and(|facts| facts.start_ticks == self.start_ticks)
     }
 
     /// Opens the first process if it is the one that this status speaks of.

@@ -14,7 +14,9 @@ use sys::Context;
 use sys::process::{self, ExitStatus, Pid};
 
 use crate::forwarding::Forwarding;
-use crate::guardian::{ContainerEnds, Holdings, chain, read_job};
+use crate::guardian::{
+    ContainerEnds, END_OF_INPUT, Holdings, Successor, chain, read_job, remove_pipes, succeed,
+};
 use crate::job::Job;
 use crate::protocol::{FailureReport, Phase, Reply};
 use crate::resolver::Resolver;
@@ -30,9 +32,23 @@ use warden::Warden;
 pub(crate) struct Assignment<'a> {
     pub(crate) job: &'a OwnedFd,
     pub(crate) guardian: Pid,
+    /// The guardian's pidfd, where it has to be told of things.
+    pub(crate) guardian_fd: Option<&'a OwnedFd>,
     pub(crate) holdings: &'a Holdings,
+    /// The ends of all children of the guardian, as (pid, wait status) pairs; its end of file is that of the guardian.
+    pub(crate) exits: &'a OwnedFd,
+    /// The container's first process, where it is not the guardian's child.
+    pub(crate) process: Option<&'a OwnedFd>,
     /// Keeps others from starting or removing the container.
     pub(crate) lock: Option<&'a OwnedFd>,
+}
+
+/// What the first supervisor of a guardian has beside.
+#[derive(Debug)]
+pub(crate) struct First {
+    /// Absent where the container runs already.
+    pub(crate) ends: Option<ContainerEnds>,
+    pub(crate) client: OwnedFd,
 }
 
 /// Everything that can wake the supervisor.
@@ -98,12 +114,13 @@ const NOT_STARTED: i32 = 1;
 
 /// Runs a supervisor to its end. The first one of a container creates it; a later one, whose
 /// predecessor was killed, goes on with what the guardian kept.
-pub(crate) fn main(assignment: Assignment<'_>, first: Option<(ContainerEnds, OwnedFd)>) -> i32 {
+pub(crate) fn main(assignment: Assignment<'_>, first: Option<First>) -> i32 {
     let _ = process::set_name(c"coracle-super");
     let Ok(job) = read_job(assignment.job) else { return NOT_STARTED };
     match first {
-        Some((ends, client)) => start(&assignment, job, ends, client),
-        None => adopt(&assignment, job),
+        Some(First { ends: Some(ends), client }) => start(&assignment, job, ends, client),
+        Some(First { ends: None, client }) => adopt(&assignment, job, Some(client)),
+        None => adopt(&assignment, job, None),
     }
 }
 
@@ -118,8 +135,7 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
     let (group, warnings) = group;
     mark(Phase::Cgroup);
     let created = create(assignment, &job, &ends, group.as_ref());
-    let ContainerEnds { stdin, stdout, stderr, stdin_writer } = ends;
-    drop((stdin, stdout, stderr));
+    drop(ends);
     let (created, resolver) = match created {
         Ok(created) => created,
         Err(error) => return give_up(assignment, &job, group.as_ref(), &client, &error),
@@ -142,10 +158,11 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
     }
     clients::send_now(&client, &Reply::Started { pid: created.pid });
     clients.add_launcher(client, job.attach, job.stdin_once);
+    clients.stdin_once = job.stdin_once;
     // The plan was the greater part of the job and has served.
     job.plan.build = Vec::new();
     job.plan.init = Vec::new();
-    let input = Input::new(assignment.holdings, stdin_writer);
+    let input = Input::new(assignment.holdings);
     Supervisor::new(assignment, job, status, group, created.pidfd, clients, input)
         .map(|supervisor| Supervisor { resolver, ..supervisor })
         .and_then(Supervisor::run)
@@ -159,12 +176,14 @@ fn mark(job: &Job, phase: Phase, client: &OwnedFd) {
     }
 }
 
-/// Goes on after the predecessor was killed.
-fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
+/// Goes on after the predecessor was killed. A client is told when that is done.
+fn adopt(assignment: &Assignment<'_>, job: Job, client: Option<OwnedFd>) -> i32 {
     let Ok(Some(mut status)) = Status::load(&job.run_dir) else {
-        // Killed before anything ran: clear away what it had made.
-        let group = open_group(&job, assignment.holdings);
-        finish_never_started(assignment, &job, group.as_ref());
+        // Killed before anything ran: clear away what it had made. Without its directory it ran, and all is done.
+        if assignment.process.is_none() && sys::fs::exists(&job.run_dir) {
+            let group = open_group(&job, assignment.holdings);
+            finish_never_started(assignment, &job, group.as_ref());
+        }
         return 0;
     };
     if status.state == State::Exited {
@@ -176,15 +195,23 @@ fn adopt(assignment: &Assignment<'_>, job: Job) -> i32 {
         }
         return 0;
     }
-    let Ok(pidfd) = process::open_pidfd(status.pid) else {
+    let known = assignment.process.and_then(|process| process.try_clone().ok());
+    let Some(pidfd) = known.or_else(|| process::open_pidfd(status.pid).ok()) else {
         return Supervisor::without_process(assignment, job, status);
     };
     status.supervisor = std::process::id() as Pid;
+    status.guardian = assignment.guardian;
     let _ = status.save(&job.run_dir);
     let group = open_group(&job, assignment.holdings);
-    let input = Input::new(assignment.holdings, None);
+    let input = Input::new(assignment.holdings);
     let resolver = network::resume(&job, &status, pidfd.as_fd());
-    Supervisor::new(assignment, job, status, group, pidfd, Clients::default(), input)
+    let mut clients = Clients::default();
+    clients.stdin_once = job.stdin_once;
+    if let Some(client) = client {
+        clients::send_now(&client, &Reply::Started { pid: status.pid });
+        clients.add_launcher(client, job.attach, false);
+    }
+    Supervisor::new(assignment, job, status, group, pidfd, clients, input)
         .map(|supervisor| Supervisor { resolver, ..supervisor })
         .and_then(Supervisor::run)
         .unwrap_or(NOT_STARTED)
@@ -316,6 +343,7 @@ fn finish_never_started(assignment: &Assignment<'_>, job: &Job, group: Option<&c
         let _ = group.destroy();
     }
     let _ = rustix::fs::unlink(job.run_dir.join("sock"));
+    remove_pipes(&job.run_dir);
     network::disconnect(job, &assignment.holdings.ports);
     let _ = teardown::run(&job.teardown);
 }
@@ -335,8 +363,10 @@ struct Supervisor<'a> {
     epoll: OwnedFd,
     /// How the first process ended, once known.
     ended: Option<ExitStatus>,
-    /// Whether the guardian is there to tell.
-    guarded: bool,
+    /// The ends of the guardian's children.
+    exits: OwnedFd,
+    /// The guardian in the place of one that was killed, if that was in our time.
+    successor: Option<Successor>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -350,6 +380,7 @@ impl<'a> Supervisor<'a> {
         input: Input,
     ) -> sys::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC).context(|| "cannot make an event queue".into())?;
+        let exits = assignment.exits.try_clone().context(|| "cannot keep a pipe".into())?;
         let outputs = Outputs::new(assignment.holdings, job.log.take());
         let forwarding = job
             .network
@@ -370,9 +401,13 @@ impl<'a> Supervisor<'a> {
             warden,
             epoll,
             ended: None,
-            guarded: true,
+            exits,
+            successor: None,
         };
-        supervisor.watch(assignment.holdings.exits.as_fd(), Source::Exits, EventFlags::IN)?;
+        supervisor.watch(supervisor.exits.as_fd(), Source::Exits, EventFlags::IN)?;
+        if assignment.process.is_some() {
+            supervisor.watch(supervisor.pidfd.as_fd(), Source::Process, EventFlags::IN)?;
+        }
         supervisor.watch(assignment.holdings.listener.as_fd(), Source::Listener, EventFlags::IN)?;
         Ok(supervisor)
     }
@@ -431,7 +466,21 @@ impl<'a> Supervisor<'a> {
                 self.outputs.resume(&self.clients, &self.epoll)?;
             }
         }
+        if self.input.has_just_ended() {
+            self.tell_of_ended_input();
+        }
         Ok(())
+    }
+
+    /// Lets go of the input's writing end wherever it is held.
+    fn tell_of_ended_input(&self) {
+        if let Some(stdin) = &self.assignment.holdings.stdin {
+            sys::signals::empty_now(stdin.as_fd());
+        }
+        let own = self.successor.as_ref().map(|successor| &successor.pidfd);
+        if let Some(guardian) = own.or(self.assignment.guardian_fd) {
+            let _ = process::signal(guardian.as_fd(), END_OF_INPUT);
+        }
     }
 
     /// Begins to answer for names, unless that is done already, and tells the client where.
@@ -479,23 +528,36 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Reads which children the guardian reaped; at its death, turns to the pidfd.
+    /// Reads which children the guardian reaped; at its death, makes another.
     fn read_exits(&mut self) -> sys::Result<()> {
         let mut notice = [0u8; 8];
-        match rustix::io::read(&self.assignment.holdings.exits, &mut notice) {
+        match rustix::io::read(&self.exits, &mut notice) {
             Ok(8) => {
                 let [a, b, c, d, e, f, g, h] = notice;
                 if i32::from_le_bytes([a, b, c, d]) == self.status.pid {
                     self.ended = Some(ExitStatus::from_wait(i32::from_le_bytes([e, f, g, h])));
                 }
             }
-            Ok(_) => {
-                self.guarded = false;
-                let _ = epoll::delete(&self.epoll, &self.assignment.holdings.exits);
-                self.watch(self.pidfd.as_fd(), Source::Process, EventFlags::IN)?;
-            }
+            Ok(_) => self.replace_guardian()?,
             Err(_) => {}
         }
+        Ok(())
+    }
+
+    /// Has a new guardian, and turns to the pidfd for the end. Without one the container goes on too.
+    fn replace_guardian(&mut self) -> sys::Result<()> {
+        let _ = epoll::delete(&self.epoll, &self.exits);
+        if self.assignment.process.is_none() && self.successor.is_none() {
+            self.watch(self.pidfd.as_fd(), Source::Process, EventFlags::IN)?;
+        }
+        // Reaped before another takes its place.
+        self.successor = None;
+        let Ok(mut successor) = succeed(self.assignment, self.pidfd.as_fd()) else { return Ok(()) };
+        std::mem::swap(&mut self.exits, &mut successor.exits);
+        self.watch(self.exits.as_fd(), Source::Exits, EventFlags::IN)?;
+        self.status.guardian = successor.pid;
+        self.status.save(&self.job.run_dir)?;
+        self.successor = Some(successor);
         Ok(())
     }
 
@@ -513,7 +575,7 @@ impl<'a> Supervisor<'a> {
     fn without_process(assignment: &Assignment<'_>, job: Job, status: Status) -> i32 {
         let mut ended = None;
         let mut notice = [0u8; 8];
-        while let Ok(8) = rustix::io::read(&assignment.holdings.exits, &mut notice) {
+        while let Ok(8) = rustix::io::read(assignment.exits, &mut notice) {
             let [a, b, c, d, e, f, g, h] = notice;
             if i32::from_le_bytes([a, b, c, d]) == status.pid {
                 ended = Some(ExitStatus::from_wait(i32::from_le_bytes([e, f, g, h])));
@@ -578,6 +640,7 @@ fn record_end(
     if teardown.removals.is_empty() {
         let _ = status.save(&job.run_dir);
         let _ = rustix::fs::unlink(job.run_dir.join("sock"));
+        remove_pipes(&job.run_dir);
     }
     job.events.ended(&status, out_of_memory);
     network::disconnect(job, &assignment.holdings.ports);

@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::{Context, Result};
 
@@ -64,6 +65,33 @@ pub fn reset() {
             libc::signal(signal, libc::SIG_DFL);
         }
     }
+}
+
+/// The descriptor that [`empty_on`] speaks of.
+static EMPTIED: AtomicI32 = AtomicI32::new(-1);
+
+/// From now on, when the signal arrives, this descriptor becomes another of standard input: what it led to is closed,
+/// and its number stays taken. A process that waits for something else need not wake for it. One descriptor a process.
+pub fn empty_on(signal: i32, fd: BorrowedFd<'_>) -> Result<()> {
+    extern "C" fn empty(_: libc::c_int) {
+        let fd = EMPTIED.load(Ordering::Relaxed);
+        // SAFETY: dup3 is async-signal-safe by Linux's nature as a plain system call; the number stays a valid
+        // descriptor for its owner. It fails for -1.
+        unsafe { libc::syscall(libc::SYS_dup3, 0, fd, libc::O_CLOEXEC) };
+    }
+    EMPTIED.store(fd.as_raw_fd(), Ordering::Relaxed);
+    let handler = empty as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    // SAFETY: the handler makes one system call and touches no memory but an atomic.
+    if unsafe { libc::signal(signal, handler) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error()).context(|| format!("cannot receive signal {signal}"));
+    }
+    Ok(())
+}
+
+/// Does at once what [`empty_on`] does when the signal arrives.
+pub fn empty_now(fd: BorrowedFd<'_>) {
+    // SAFETY: the number stays a valid descriptor for its owner.
+    unsafe { libc::syscall(libc::SYS_dup3, 0, fd.as_raw_fd(), libc::O_CLOEXEC) };
 }
 
 /// Unblocks all signals and leaves their actions.

@@ -1,15 +1,15 @@
 //! Staying with a container: its streams, the caller's signals, its end.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
 
 use supervisor::status::Status;
 use supervisor::{Attachment, Client, Event, FailureReport, Relay, RelayEnd, relay};
 
+use super::accompany::connect;
 use super::find::find;
 use super::record::ContainerRecord;
 use crate::error::{Error, Result};
-use crate::paths::Engine;
+use crate::paths::{Engine, EngineConfig};
 use crate::request::AttachRequest;
 
 /// Shows what a running container prints and passes input and signals on, until it ends or the user detaches.
@@ -70,8 +70,9 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Attached<'a> {
     client: Client,
+    engine: EngineConfig,
+    id: String,
     name: String,
-    run_dir: PathBuf,
     terminal_wanted: bool,
     streams: Attachment,
     detach_keys: &'a [u8],
@@ -89,8 +90,9 @@ impl<'a> Attached<'a> {
     ) -> Self {
         Self {
             client,
+            engine: engine.config(),
+            id: record.id.clone(),
             name: record.name.clone(),
-            run_dir: engine.run_dir(&record.id),
             terminal_wanted: record.request.tty,
             streams,
             detach_keys: if record.request.tty { detach_keys } else { &[] },
@@ -183,11 +185,11 @@ impl<'a> Attached<'a> {
         }
     }
 
-    /// Connects to the supervisor's successor. The guardian holds the socket, so there is no time at which
-    /// nobody listens; where it is gone too, so is the socket's other end.
+    /// Connects to the supervisor's successor. The guardian holds the socket, so there is no time at which nobody
+    /// listens; where it is gone too, another pair takes over.
     fn reconnect(&mut self) -> bool {
-        match Client::connect(&self.run_dir) {
-            Ok(client) if client.attach(self.streams).is_ok() => {
+        match Engine::open(self.engine.clone()).and_then(|engine| connect(&engine, &self.id)) {
+            Ok(Some(client)) if client.attach(self.streams).is_ok() => {
                 self.client = client;
                 true
             }

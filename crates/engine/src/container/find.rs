@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use supervisor::status::{State, Status};
 use sys::Dir;
 
+use super::accompany::{accompany, is_alone};
 use super::record::ContainerRecord;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
@@ -27,8 +28,19 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Reads a container by its full id; `None` when there is none.
+    /// Reads a container by its full id; `None` when there is none. One that runs and was left alone is accompanied
+    /// from then on.
     pub(crate) fn load(engine: &Engine, id: &str) -> Result<Option<Self>> {
+        let Some(container) = Self::read(engine, id)? else { return Ok(None) };
+        if !is_alone(&container) {
+            return Ok(Some(container));
+        }
+        // Whatever is in the way of that, the container is what it is.
+        let _ = accompany(engine, &container);
+        Self::read(engine, id)
+    }
+
+    fn read(engine: &Engine, id: &str) -> Result<Option<Self>> {
         let directory = match Dir::open(engine.container_dir(id)) {
             Ok(directory) => directory,
             Err(error) if error.is_not_found() => return Ok(None),

@@ -13,8 +13,10 @@ use supervisor::log::{Record, parse};
 use supervisor::{Client, Event, Stream};
 use sys::Dir;
 
+use super::accompany::connect;
 use super::logs::LogLine;
 use crate::error::Result;
+use crate::paths::Engine;
 
 /// Reads records file by file, across rotations.
 #[derive(Debug)]
@@ -129,22 +131,23 @@ impl Lines {
 
 /// Wakes when a log may have grown, and knows when it will grow no more.
 #[derive(Debug)]
-pub(crate) struct Growth {
-    run_dir: PathBuf,
+pub(crate) struct Growth<'a> {
+    engine: &'a Engine,
+    id: String,
     /// Absent once the container has ended.
     client: Option<Client>,
     /// Absent where the user has no more of them; then one looks from time to time.
     notices: Option<OwnedFd>,
 }
 
-impl Growth {
+impl<'a> Growth<'a> {
     /// Watches the log's directory from now on.
-    pub(crate) fn watch(log: &Path, run_dir: &Path) -> Self {
+    pub(crate) fn watch(engine: &'a Engine, id: &str, log: &Path) -> Self {
         let notices = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok().filter(|fd| {
             let flags = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
             log.parent().is_some_and(|directory| inotify::add_watch(fd, directory, flags).is_ok())
         });
-        Self { run_dir: run_dir.to_owned(), client: Client::connect(run_dir).ok(), notices }
+        Self { engine, id: id.to_owned(), client: connect(engine, id).ok().flatten(), notices }
     }
 
     /// Waits for more; false when all that will come has been written.
@@ -163,8 +166,8 @@ impl Growth {
         if told {
             match client.receive() {
                 Event::Ended { .. } | Event::Failed(_) => self.client = None,
-                // Another supervisor follows, unless the guardian is gone too.
-                Event::Lost => self.client = Client::connect(&self.run_dir).ok(),
+                // Another supervisor follows.
+                Event::Lost => self.client = connect(self.engine, &self.id).ok().flatten(),
                 _ => {}
             }
         }

@@ -28,7 +28,8 @@ pub fn logs(engine: &Engine, request: &LogsRequest, mut show: impl FnMut(&LogLin
     }
     let path = engine.container_dir(&container.record.id).join("log");
     // Watched before the files are read, so that nothing falls between.
-    let growth = (request.follow && container.is_running()).then(|| Growth::watch(&path, &container.run_dir));
+    let id = &container.record.id;
+    let growth = (request.follow && container.is_running()).then(|| Growth::watch(engine, id, &path));
     let (mut reader, mut lines) = (Reader::new(path), Lines::default());
     let mut old = Vec::new();
     reader.read(|record| old.extend(lines.add(record)))?;

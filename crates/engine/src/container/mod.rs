@@ -1,5 +1,6 @@
 //! Containers: one verb a file.
 
+mod accompany;
 mod amend;
 mod attach;
 mod create;

@@ -237,6 +237,22 @@ fn job(
     plan: runtime::Plan,
     leases: Vec<PathBuf>,
 ) -> Job {
+    Job {
+        cgroup: spec.cgroup,
+        resources: spec.resources,
+        pids_limit: spec.pids_limit,
+        plan,
+        ..common_job(engine, record, options, leases)
+    }
+}
+
+/// What a guardian is told whether it makes the container or finds it running.
+pub(super) fn common_job(
+    engine: &Engine,
+    record: &ContainerRecord,
+    options: &StartOptions,
+    leases: Vec<PathBuf>,
+) -> Job {
     let request = &record.request;
     let directory = engine.container_dir(&record.id);
     let log = match &request.log {
@@ -255,10 +271,10 @@ fn job(
         id: record.id.clone(),
         run_dir: engine.run_dir(&record.id),
         summary: summary(record),
-        cgroup: spec.cgroup,
-        resources: spec.resources,
-        pids_limit: spec.pids_limit,
-        plan,
+        cgroup: None,
+        resources: oci::runtime::Resources::default(),
+        pids_limit: None,
+        plan: runtime::Plan::default(),
         terminal: request.tty,
         terminal_size: options.terminal_size,
         open_stdin: request.interactive,
@@ -273,6 +289,7 @@ fn job(
             removals,
         },
         timing: false,
+        again: false,
     }
 }
 

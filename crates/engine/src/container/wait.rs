@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use supervisor::{Client, Event};
 
+use super::accompany::connect;
 use super::find::{Container, find};
 use crate::error::Result;
 use crate::paths::Engine;
@@ -21,10 +22,11 @@ fn wait_one(engine: &Engine, word: &str) -> Result<u8> {
     if !container.is_running() {
         return Ok(container.exit_code());
     }
-    if let Ok(mut client) = Client::connect(&container.run_dir)
-        && let Some(code) = last_word(&mut client)
-    {
-        return Ok(code);
+    // A supervisor that was killed has a successor.
+    while let Ok(Some(mut client)) = connect(engine, &container.record.id) {
+        if let Some(code) = last_word(&mut client) {
+            return Ok(code);
+        }
     }
     // No supervisor to ask: the status it left, or its successor's.
     let pidfd = container.status.as_ref().and_then(|status| status.open_process());

@@ -32,7 +32,7 @@ pub use list::list;
 pub use remove::{prune, remove};
 
 pub(crate) use orphans::{NetworkOrphan, orphans};
-pub(crate) use place::{Place, take, told};
+pub(crate) use place::{Place, resolver_of, take, told};
 pub(crate) use publish::exposed;
 pub(crate) use rename::rename;
 pub(crate) use settings::settings;

@@ -267,15 +267,20 @@ pub(super) fn named(engine: &Engine, error: network::Error) -> Error {
     }
 }
 
+/// How names are resolved for a container.
+pub(crate) fn resolver_of(engine: &Engine, record: &ContainerRecord) -> ResolverConfig {
+    ResolverConfig {
+        container: record.id.clone(),
+        run_root: engine.run_root().to_owned(),
+        upstreams: record.request.dns.clone(),
+        host_file: PathBuf::from(HOST_RESOLVERS),
+    }
+}
+
 impl Place {
     /// What the guardian gets: the words, and the sockets that hold the ports.
     pub(crate) fn job(self, engine: &Engine, record: &ContainerRecord) -> (NetworkJob, Vec<OwnedFd>) {
-        let resolver = ResolverConfig {
-            container: record.id.clone(),
-            run_root: engine.run_root().to_owned(),
-            upstreams: record.request.dns.clone(),
-            host_file: PathBuf::from(HOST_RESOLVERS),
-        };
+        let resolver = resolver_of(engine, record);
         let job = NetworkJob {
             run_root: engine.run_root().to_owned(),
             endpoints: self.endpoints,

@@ -24,6 +24,8 @@ use crate::protocol::{CHUNK, Reply, Request, Stream};
 pub(crate) struct Clients {
     places: Vec<Option<Client>>,
     buffer: Vec<u8>,
+    /// Whether the end of an attached client's input is the container's.
+    pub(crate) stdin_once: bool,
 }
 
 /// What a client may want of the supervisor as a whole.
@@ -142,7 +144,10 @@ impl Clients {
                 self.places[place] = None;
             }
             Ok((count, _)) => match Request::decode(&self.buffer[..count]) {
-                Some(Request::Attach(streams)) => client.streams = streams,
+                Some(Request::Attach(streams)) => {
+                    client.streams = streams;
+                    client.owns_stdin = streams.stdin && self.stdin_once;
+                }
                 Some(Request::Stdin(bytes)) => {
                     if !input.write(bytes, epoll)? {
                         client.held = true;

@@ -20,18 +20,20 @@ pub(crate) struct Input {
     watched: bool,
     /// Close once the pending bytes are taken.
     ending: bool,
+    /// Closed, and nobody else who has it open was told yet.
+    just_ended: bool,
 }
 
 impl Input {
-    pub(crate) fn new(holdings: &Holdings, pipe: Option<OwnedFd>) -> Self {
+    pub(crate) fn new(holdings: &Holdings) -> Self {
         let (target, is_terminal) = match &holdings.console {
             Some(console) => (console.pty.master.try_clone().ok(), true),
-            None => (pipe, false),
+            None => (holdings.open_stdin().and_then(|pipe| pipe.try_clone().ok()), false),
         };
         if let Some(fd) = &target {
             let _ = rustix::io::ioctl_fionbio(fd, true);
         }
-        Self { target, is_terminal, pending: Vec::new(), watched: false, ending: false }
+        Self { target, is_terminal, pending: Vec::new(), watched: false, ending: false, just_ended: false }
     }
 
     /// Writes what fits; false when the sender must wait.
@@ -100,8 +102,13 @@ impl Input {
         }
         self.ending = true;
         if self.pending.is_empty() {
-            self.target = None;
+            self.just_ended = self.target.take().is_some();
         }
+    }
+
+    /// Whether it has ended since this was asked last.
+    pub(crate) fn has_just_ended(&mut self) -> bool {
+        std::mem::take(&mut self.just_ended)
     }
 
     pub(crate) fn resize(&self, rows: u16, columns: u16) {

@@ -91,6 +91,7 @@ impl Root {
             events: EventsJob { run_root: self.path().to_owned(), volumes: Vec::new() },
             teardown: Teardown::default(),
             timing: false,
+            again: false,
         };
         let directory = sys::Dir::open(&run_dir).unwrap();
         let lock = store::Lock::try_exclusive(directory, supervisor::LOCK).unwrap().unwrap();
