@@ -67,7 +67,7 @@ pub(crate) fn endpoint_elements(endpoint: &Endpoint) -> Vec<Element> {
     elements
 }
 
-fn own_elements(endpoint: &Endpoint) -> Vec<Element> {
+pub(crate) fn own_elements(endpoint: &Endpoint) -> Vec<Element> {
     match endpoint.rule() {
         Some(Rule::Endpoint(rules)) => elements::of_endpoint(&rules),
         _ => Vec::new(),
@@ -87,6 +87,7 @@ fn guard(fabric: &Fabric, host: &Socket, connection: &Connection<'_>) -> Result<
             fabric.ensure(rules)?;
         }
     }
+    crate::retired::make_way(fabric, connection.endpoints)?;
     let firewall = fabric.firewall()?;
     firewall.add(elements)?;
     crate::conntrack::forget(&firewall.socket, connection.ports)

@@ -127,6 +127,11 @@ impl Fabric {
         crate::connect::forget(self, endpoints, ports)
     }
 
+    /// Removes what the firewall still knows of containers that have retired, if there are so many of them.
+    pub fn sweep(&self, at_least: usize) -> Result<()> {
+        crate::retired::sweep(self, at_least)
+    }
+
     /// Looks for what others have taken away or put in the way. Cheap where all is well.
     pub fn faults(&self) -> Result<Vec<Fault>> {
         restore::faults(self)

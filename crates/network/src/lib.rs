@@ -23,6 +23,7 @@ mod forwarding;
 mod inside;
 mod join;
 mod restore;
+mod retired;
 mod survey;
 mod tables;
 mod watch;

@@ -65,6 +65,10 @@ impl State {
         Self { run_root: run_root.to_owned() }
     }
 
+    pub(crate) fn run_root(&self) -> &Path {
+        &self.run_root
+    }
+
     /// Returns the directory of one network.
     pub fn network(&self, network_id: &str) -> PathBuf {
         self.run_root.join("networks").join(network_id)
@@ -225,6 +229,23 @@ impl State {
 
     /// Takes back all that a container holds of one network; what is gone is fine.
     pub fn release(&self, network_id: &str, container_id: &str) -> Result<()> {
+        self.release_claims_of(network_id, container_id)?;
+        remove(&self.network(network_id).join("endpoints").join(container_id))?;
+        remove(&self.markers(container_id).join(network_id))
+    }
+
+    /// Takes back all that a container that has ended holds of its networks; what the firewall knows of it is swept
+    /// out later ([`Fabric::sweep`](crate::Fabric::sweep)).
+    pub fn retire(&self, container_id: &str) -> Result<()> {
+        for network_id in self.networks_of(container_id)? {
+            self.release_claims_of(&network_id, container_id)?;
+            self.set_aside(&network_id, container_id)?;
+            remove(&self.markers(container_id).join(&network_id))?;
+        }
+        self.release_all(container_id)
+    }
+
+    fn release_claims_of(&self, network_id: &str, container_id: &str) -> Result<()> {
         let network = self.network(network_id);
         let endpoint = self.endpoint(network_id, container_id)?;
         let known = endpoint.as_ref().map(|endpoint| endpoint.names.clone());
@@ -247,8 +268,7 @@ impl State {
             // Killed between the claim and the endpoint: look at all.
             None => self.release_claims(&network.join("addresses"), container_id)?,
         }
-        remove(&network.join("endpoints").join(container_id))?;
-        remove(&self.markers(container_id).join(network_id))
+        Ok(())
     }
 
     /// Says that a container is going to claim ports; before it does.
@@ -391,7 +411,7 @@ pub(crate) fn ensure(path: &Path) -> Result<Dir> {
     }
 }
 
-fn list(path: &Path) -> Result<Vec<String>> {
+pub(crate) fn list(path: &Path) -> Result<Vec<String>> {
     let entries = match Dir::open(path) {
         Ok(directory) => directory.list(".")?,
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
@@ -440,7 +460,7 @@ fn release_shared(directory: &Path, owner: &str) -> Result<()> {
     }
 }
 
-fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match rustix::fs::unlink(path) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(sys::Error::new(format!("cannot remove `{}`", path.display()), errno).into()),

@@ -344,8 +344,9 @@ fn finish_never_started(assignment: &Assignment<'_>, job: &Job, group: Option<&c
     }
     let _ = rustix::fs::unlink(job.run_dir.join("sock"));
     remove_pipes(&job.run_dir);
-    network::disconnect(job, &assignment.holdings.ports);
+    let fabric = network::disconnect(job, &assignment.holdings.ports);
     let _ = teardown::run(&job.teardown);
+    network::tidy(fabric);
 }
 
 struct Supervisor<'a> {
@@ -643,7 +644,7 @@ fn record_end(
         remove_pipes(&job.run_dir);
     }
     job.events.ended(&status, out_of_memory);
-    network::disconnect(job, &assignment.holdings.ports);
+    let fabric = network::disconnect(job, &assignment.holdings.ports);
     job.events.cleared(&job.id);
     let _ = teardown::run(&teardown);
     if !teardown.removals.is_empty() {
@@ -657,6 +658,7 @@ fn record_end(
     }
     let mark = job.timing.then_some(Reply::Mark(Phase::Ended, noticed));
     clients.send_last(mark.into_iter().chain([Reply::Ended { code: status.exit_code }]));
+    network::tidy(fabric);
 }
 
 /// Writes the record of a run beside the container's own: that it began (which a crash of the machine may lose

@@ -194,3 +194,30 @@ fn the_kernels_own_limit_is_met() {
     let faults = world.fabric.faults().unwrap();
     assert!(faults.is_empty(), "{faults:?}");
 }
+
+#[test]
+fn what_has_ended_is_swept_out_together_and_never_speaks_as_it_was() {
+    let world = World::new();
+    let network = Network::new("coracle0", 1, true);
+    let state = world.fabric.state();
+    for number in 2..5 {
+        let container = world.container(&format!("c{number}"), &[&network], number, &[]);
+        state.mark(&format!("c{number}"), "network1", network::Marker { names: true, internal: false }).unwrap();
+        drop(container);
+        state.retire(&format!("c{number}")).unwrap();
+    }
+    let known = |number: u8| world.ruleset().contains(&format!("10.88.1.{number}"));
+    assert!((2..5).all(known), "{}", world.ruleset());
+    assert!(state.endpoints("network1").unwrap().is_empty());
+    world.fabric.sweep(4).unwrap();
+    assert!((2..5).all(known), "not worth it yet");
+    // Run again with another address, it has to be who it is now.
+    let again = world.container("c3", &[&network], 7, &[]);
+    assert!(known(7) && !known(3), "{}", world.ruleset());
+    again.netns.serve_tcp("[::]:80");
+    world.fabric.sweep(1).unwrap();
+    assert!(known(7) && !known(2) && !known(4), "{}", world.ruleset());
+    assert!(world.host.ask(Tcp, "10.88.1.7:80").is_some());
+    assert_eq!(world.fabric.faults().unwrap(), []);
+    world.disconnect(again);
+}

@@ -43,10 +43,11 @@ pub(super) fn resume(job: &Job, status: &Status, pidfd: BorrowedFd<'_>) -> Optio
 
 /// Disconnects a container that has ended and gives back all that it had claimed.
 ///
-/// What the firewall knows goes first: an address is nobody else's while packets to it lead to us. Where that fails
-/// the claims stay, for `system audit`.
-pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) {
-    let Some(network) = &job.network else { return };
+/// What the firewall leads to it goes first: an address is nobody else's while packets to it lead to us. Where that
+/// fails the claims stay, for `system audit`. What is returned is to be dropped when nobody waits any more: it closes
+/// a socket, for which the kernel may take its time.
+pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) -> Option<Fabric> {
+    let network = job.network.as_ref()?;
     let fabric = Fabric::new(&network.run_root);
     // Others may have connected or disconnected it meanwhile.
     let endpoints = fabric.state().endpoints_of(&job.id);
@@ -54,16 +55,26 @@ pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) {
     let known = fabric.state().ports_of(&job.id).unwrap_or_default();
     let published = PortRule::led(if known.is_empty() { &network.ports } else { &known });
     // Its interfaces go with its network namespace, unless others have joined that.
-    let gone = match fabric.state().is_shared(&job.id) {
-        true => fabric.disconnect(&endpoints, &published),
-        false => fabric.forget(&endpoints, &published),
+    let given_back = match fabric.state().is_shared(&job.id) {
+        true => fabric.disconnect(&endpoints, &published).and_then(|()| fabric.state().release_all(&job.id)),
+        false if published.is_empty() => fabric.state().retire(&job.id),
+        false => fabric.forget(&endpoints, &published).and_then(|()| fabric.state().release_all(&job.id)),
     };
-    if gone.is_ok() {
-        let _ = fabric.state().release_all(&job.id);
-    }
+    // The audit finds what was not.
+    let _ = given_back;
     endpoints.iter().for_each(|endpoint| Event::of_endpoint(endpoint, "disconnect").tell(&network.run_root));
     // The guardian has them open too, for as long as it takes to end.
     ports.iter().for_each(network::let_go);
+    Some(fabric)
+}
+
+/// How many retired endpoints are swept out together.
+const TOGETHER: usize = 64;
+
+/// Sweeps where enough containers have retired; when nobody waits any more.
+pub(super) fn tidy(fabric: Option<Fabric>) {
+    // The next one does where this one cannot.
+    let _ = fabric.map(|fabric| fabric.sweep(TOGETHER));
 }
 
 /// Does the same for a predecessor that was killed meanwhile, if it has left something. What it has given back may be
@@ -73,6 +84,6 @@ pub(super) fn disconnect_again(job: &Job, ports: &[OwnedFd]) {
     let state = State::new(&network.run_root);
     let on_networks = state.networks_of(&job.id).is_ok_and(|networks| !networks.is_empty());
     if on_networks || state.ports_of(&job.id).is_ok_and(|ports| !ports.is_empty()) {
-        disconnect(job, ports);
+        tidy(disconnect(job, ports));
     }
 }

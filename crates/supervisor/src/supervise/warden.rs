@@ -42,6 +42,8 @@ const RETRY: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 /// What happens within this time is looked at together.
 const TOGETHER: Duration = Duration::from_millis(50);
+/// How many retired endpoints the warden sweeps out together.
+const SWEPT: usize = 8;
 /// Looking takes at most one part of so many of the time, however much others change.
 const SHARE: u32 = 20;
 
@@ -173,6 +175,8 @@ impl Warden {
         // Before we look: what comes later wakes us.
         watch.drain();
         watch_all(watch, epoll)?;
+        // It keeps its socket, so that this costs nobody anything.
+        let _ = fabric.sweep(SWEPT);
         let faults = match fabric.restore().and_then(|()| fabric.faults()) {
             Ok(faults) => faults,
             Err(error) => vec![Fault { what: crate::guardian::chain(&error), remedy: None }],
