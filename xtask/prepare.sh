@@ -55,6 +55,7 @@ prepare() {
     # Neighbours that the tests hold this engine against.
     need ip iproute2 || return 1
     need nft nftables || return 1
+    need curl curl || return 1
     need podman podman || return 1
     need skopeo skopeo || return 1
     # With these the network tests build neighbours and firewalls of others; the product never runs them.
@@ -71,14 +72,23 @@ prepare() {
 # Runs the tests of the workspace, one process a test where nextest is to be had.
 run_tests() {
     outcome=0
+    tables=$(list_tables)
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --workspace --no-fail-fast "$@" || outcome=$?
     else
         cargo test --workspace --no-fail-fast "$@" -- --test-threads=2 || outcome=$?
     fi
     remove_parent_groups
+    # Each test looks for what its own engine leaves; this finds what a killed one has left.
+    if [ "$(list_tables)" != "$tables" ]; then
+        note "the tests have left firewall tables behind: $(list_tables)"
+        outcome=1
+    fi
     return "$outcome"
 }
+
+# Lists the firewall tables of engines with a run root of their own, as tests have.
+list_tables() { nft list tables | grep ' coracle-' | sort | tr '\n' ' '; }
 
 # Removes the engine's parent cgroups, which stay for the next start; those in use refuse.
 remove_parent_groups() {

@@ -112,7 +112,7 @@ fn serve(
             if let Ok((length, peer)) = socket.recv_from(&mut question)
                 && let Some(answer) = reply(&question[..length])
             {
-                let _ = socket.send_to(&answer, peer);
+                let _ = socket.send_to(&cut(answer), peer);
             }
         }
         for listener in tcp.iter().zip(&ready[udp.len()..]).filter_map(|(tcp, ready)| ready.then_some(tcp)) {
@@ -219,6 +219,17 @@ fn reply_to(question: &[u8], name: &str, kind: u16, zone: &[(String, IpAddr)]) -
         message.extend(bytes);
     }
     message
+}
+
+/// Cuts an answer that fits no datagram of old (section 4.2.1) to the question, and says so.
+fn cut(mut answer: Vec<u8>) -> Vec<u8> {
+    if answer.len() > 512 {
+        let end = read_name(&answer, 12).map_or(12, |(_, end)| end + 4);
+        answer.truncate(end);
+        answer[2] |= 2;
+        answer[6..8].fill(0);
+    }
+    answer
 }
 
 #[track_caller]

@@ -126,6 +126,20 @@ impl fmt::Display for Transport {
     }
 }
 
+/// Asserts that of these, asked at the same time, nobody answers: packets are thrown away or refused.
+#[track_caller]
+pub fn nobody_answers(questions: &[(&Namespace, Transport, SocketAddr)]) {
+    let answers: Vec<String> = std::thread::scope(|threads| {
+        let ask = |&(namespace, transport, server): &(&Namespace, Transport, SocketAddr)| {
+            let answer = namespace.try_ask(transport, server, SILENCE).ok();
+            answer.map(|peer| format!("{server}/{transport}, which saw us as {peer}"))
+        };
+        let asking: Vec<_> = questions.iter().map(|question| threads.spawn(move || ask(question))).collect();
+        asking.into_iter().filter_map(|thread| thread.join().expect("it does not panic")).collect()
+    });
+    assert!(answers.is_empty(), "nobody should have answered, but there was:\n{}", answers.join("\n"));
+}
+
 impl Namespace {
     /// Asks an [`Echo`] and returns the address that it sees us at.
     #[track_caller]
@@ -136,12 +150,10 @@ impl Namespace {
         }
     }
 
-    /// Asserts that nobody answers: the packet is thrown away or refused, and no content comes.
+    /// Asserts that nobody answers, as [`nobody_answers`] does.
     #[track_caller]
     pub fn cannot_ask(&self, transport: Transport, server: SocketAddr) {
-        if let Ok(peer) = self.try_ask(transport, server, SILENCE) {
-            panic!("{server}/{transport} answered, and saw us as {peer}");
-        }
+        nobody_answers(&[(self, transport, server)]);
     }
 
     /// Whether an [`Echo`] answers by TCP at this moment.

@@ -21,6 +21,8 @@ pub struct Engine {
     binary: PathBuf,
     /// Where its commands run; without one they run where the test does.
     namespace: Option<Namespace>,
+    /// Whether no other engine runs there.
+    alone: bool,
     /// Test images that were loaded, with their references.
     loaded: Mutex<BTreeMap<String, String>>,
 }
@@ -30,19 +32,25 @@ impl Engine {
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "makes a directory, which a default does not")]
     pub fn new() -> Self {
-        Self::placed(None)
+        Self::placed(None, false)
     }
 
-    /// Makes an engine whose commands all run in a namespace, which nobody else makes interfaces in.
+    /// Makes an engine whose commands all run in a namespace, which no other engine has.
     #[track_caller]
     pub fn within(namespace: &Namespace) -> Self {
-        Self::placed(Some(namespace.clone()))
+        Self::placed(Some(namespace.clone()), true)
+    }
+
+    /// Makes another engine where this one runs.
+    #[track_caller]
+    pub fn beside(&self) -> Self {
+        Self::placed(self.namespace.clone(), false)
     }
 
     #[track_caller]
-    fn placed(namespace: Option<Namespace>) -> Self {
+    fn placed(namespace: Option<Namespace>, alone: bool) -> Self {
         let base = tempfile::Builder::new().prefix("crc-").tempdir_in("/tmp").unwrap();
-        Self { base, binary: binary(), namespace, loaded: Mutex::default() }
+        Self { base, binary: binary(), namespace, alone, loaded: Mutex::default() }
     }
 
     /// Returns the directory that holds the engine; also a place for a test's own files.
@@ -167,7 +175,6 @@ impl Engine {
         }
         let mut wrong = Vec::new();
         let mut listed = Vec::new();
-        let networks = self.used_networks();
         let mut attempt = |arguments: &[&str]| {
             let output = self.run(arguments);
             if output.code != 0 {
@@ -179,13 +186,16 @@ impl Engine {
             attempt(&["rm", "--force", id]);
             listed.push(id.to_owned());
         }
-        if networks {
+        // Made with the first container that needs them.
+        let networks = self.run_root().join("networks").exists().then(|| {
+            let networks = attempt(&["network", "ls", "--quiet", "--no-trunc"]);
             attempt(&["network", "prune", "--force"]);
-        }
+            network_marks(&self.run_root(), &listed, &networks)
+        });
         attempt(&["system", "audit"]);
         // A supervisor tells its clients last and then still has to end, which on a busy machine takes a moment.
         let deadline = Instant::now() + Duration::from_secs(5);
-        let find = || self.find_leftovers(&listed, networks);
+        let find = || self.find_leftovers(&listed, networks.as_deref());
         let mut left = self.there(find);
         while !left.is_empty() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
@@ -206,22 +216,13 @@ impl Engine {
         }
     }
 
-    /// Whether the engine has made networks, or the default one.
-    fn used_networks(&self) -> bool {
-        self.run_root().join("networks").exists()
-    }
-
-    fn find_leftovers(&self, ids: &[String], networks: bool) -> Leftovers {
+    /// Where there is no other engine all is ours that is an engine's; elsewhere what bears one of the marks.
+    fn find_leftovers(&self, ids: &[String], marks: Option<&[String]>) -> Leftovers {
         let left = Leftovers::find(self.base(), ids);
-        if !networks {
-            return left;
-        }
-        // In a namespace of its own there is no other engine; elsewhere only names that bear the mark are known.
-        let mark = network_mark(&self.run_root());
-        let alone = self.namespace.is_some();
+        let Some(marks) = marks else { return left };
         left.find_networks(|name| {
-            let by_us = ["coracle", "crc", "crj"].iter().any(|prefix| name.starts_with(prefix));
-            by_us && (alone || name.contains(&mark))
+            let by_an_engine = ["coracle", "crc", "crj"].iter().any(|prefix| name.starts_with(prefix));
+            by_an_engine && (self.alone || marks.iter().any(|mark| name.contains(mark)))
         })
     }
 }
@@ -239,17 +240,30 @@ impl Drop for Engine {
     }
 }
 
-/// Returns what the names of an engine's bridges and tables hold: the beginning of a hash (FNV-1a) of its run root.
-fn network_mark(run_root: &Path) -> String {
+/// Returns what the names of an engine's tables, bridges and ports of bridges hold: a hash of the run root, the
+/// beginning of the network's id, a hash of container and network.
+fn network_marks(run_root: &Path, containers: &[String], networks: &str) -> Vec<String> {
     let bytes = run_root.as_os_str().as_encoded_bytes();
+    // FNV-1a, of 32 bits and of 64.
     let hash =
         bytes.iter().fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    format!("{hash:08x}")[..7].to_owned()
+    let mut marks = vec![format!("{hash:08x}")];
+    for network in networks.lines() {
+        marks.push(network[..7].to_owned());
+        for container in containers {
+            let hash =
+                container.bytes().chain(network.bytes()).fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+                    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+                });
+            marks.push(format!("crc{:011x}", hash & 0xfff_ffff_ffff));
+        }
+    }
+    marks
 }
 
 /// Finds the program under test: `CORACLE_BIN`, else the newest one that cargo built beside the test.
 #[track_caller]
-pub(crate) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(binary) = env::var_os("CORACLE_BIN") {
         return binary.into();
     }

@@ -66,28 +66,28 @@ impl Lan {
         attach(&neighbour, NEIGHBOUR, NEIGHBOUR6, ROUTER, ROUTER6);
         attach(&world, WORLD, WORLD6, "203.0.113.1", "2001:db8:113::1");
         let files = tempfile::Builder::new().prefix("crl-").tempdir_in("/tmp").unwrap();
-        let lan = Self { host, neighbour, router, world, files };
-        let host = lan.host_asking(&[ROUTER]);
+        let lan = Self { host, neighbour, router, world, files }.asking(&[ROUTER]);
         for address in [WORLD, WORLD6] {
-            eventually("the host reaches the world", || host.is_answered(at(address, 9)));
+            eventually("the host reaches the world", || lan.host.is_answered(at(address, 9)));
         }
-        Self { host, ..lan }
+        lan
     }
 
-    /// Returns the host as it is when its `/etc/resolv.conf` names these servers.
+    /// Gives the host an `/etc/resolv.conf` that names these servers.
     #[track_caller]
-    pub fn host_asking(&self, servers: &[&str]) -> Namespace {
-        let name = format!("resolv.conf-{}", servers.join("-").replace([':', '.'], "_"));
+    pub fn asking(self, servers: &[&str]) -> Self {
         let text: String = servers.iter().map(|server| format!("nameserver {server}\n")).collect();
-        self.host_with_resolv_conf(&name, &text)
+        self.with_resolv_conf(&text)
     }
 
-    /// Returns the host with this `/etc/resolv.conf`.
+    /// Gives the host this `/etc/resolv.conf`.
     #[track_caller]
-    pub fn host_with_resolv_conf(&self, name: &str, text: &str) -> Namespace {
-        let file = self.files.path().join(name);
+    pub fn with_resolv_conf(self, text: &str) -> Self {
+        let file = self.files.path().join("resolv.conf");
+        // Another file: what was there may be mounted already.
+        let _ = std::fs::remove_file(&file);
         std::fs::write(&file, text).unwrap();
-        self.host.with_resolv_conf(&file)
+        Self { host: self.host.with_resolv_conf(&file), ..self }
     }
 
     /// Starts a server of names on the router, which the host asks.
