@@ -11,6 +11,7 @@ mod life;
 mod lifecycle;
 mod limits;
 mod lost;
+mod network;
 mod programs;
 mod run;
 mod runtime;

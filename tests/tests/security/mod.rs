@@ -6,6 +6,9 @@ mod extraction;
 mod foreign_programs;
 mod links;
 mod races;
+mod resolver;
+mod spoofing;
+mod templated;
 mod volumes;
 mod working_directory;
 
