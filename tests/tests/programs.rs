@@ -3,7 +3,8 @@
 use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{Engine, Output, eventually};
+use tests::lan::{HOST, HOST6, NEIGHBOUR, WORLD6};
+use tests::{Engine, Lan, Namespace, Output, eventually};
 
 /// Asks a database, as its own administrator inside.
 fn query(engine: &Engine, container: &str, statement: &str) -> Output {
@@ -66,4 +67,106 @@ fn postgresql_goes_on_in_a_new_container_with_the_old_volume() {
     assert!(!log.stderr.contains("recovery"), "{log}");
     engine.run(&["rm", "--force", "db"]).ok();
     engine.run(&["volume", "rm", "data"]).ok();
+}
+
+#[test]
+fn nginx_serves_the_world_and_sees_who_asks() {
+    let lan = Lan::new();
+    let engine = Engine::within(&lan.host);
+    let image = engine.image("nginx");
+    engine.run(&["network", "create", "--ipv6", "front"]).ok();
+    engine.run(&["run", "-d", "--name", "web", "--network", "front", "-p", "8080:80", &image]).ok();
+    let fetch = |from: &Namespace, url: &str| {
+        from.run("curl", &["--silent", "--fail", "--retry", "30", "--retry-all-errors", url]).ok()
+    };
+    for (from, url) in [
+        (&lan.host, "http://127.0.0.1:8080/".to_owned()),
+        (&lan.neighbour, format!("http://{HOST}:8080/")),
+        (&lan.world, format!("http://[{HOST6}]:8080/")),
+    ] {
+        fetch(from, &url).stdout_has("Welcome to nginx");
+    }
+    let log = engine.run(&["exec", "web", "cat", "/var/log/nginx/access.log"]).ok();
+    assert!(log.stdout.contains(NEIGHBOUR) && log.stdout.contains(WORLD6), "{log}");
+    // A large answer arrives whole, through the published port and between containers by name.
+    let head = ["exec", "web", "sh", "-c", "head -c 50000000 /dev/zero >/var/www/html/large"];
+    engine.run(&head).ok();
+    let count = ["-c", &format!("curl --silent http://{HOST}:8080/large | wc -c")];
+    lan.neighbour.run("sh", &count).ok().prints("50000000");
+    let inside =
+        ["run", "--rm", "--network", "front", &image, "sh", "-c", "curl --silent http://web/large | wc -c"];
+    engine.run(&inside).ok().prints("50000000");
+    engine.run(&["stop", "web"]).ok();
+    assert_eq!(engine.inspect("web", "{{.State.ExitCode}}"), "0");
+}
+
+#[test]
+fn redis_is_found_by_name_and_keeps_its_data() {
+    let lan = Lan::new();
+    let engine = Engine::within(&lan.host);
+    let image = engine.image("redis");
+    engine.run(&["network", "create", "back"]).ok();
+    let server = [
+        "run",
+        "-d",
+        "--name",
+        "cache-1",
+        "--network",
+        "back",
+        "--network-alias",
+        "cache",
+        "-v",
+        "kept:/data",
+    ];
+    engine.run(&[&server[..], &[&image]].concat()).ok();
+    let ask = |words: &[&str]| {
+        let client = ["run", "--rm", "--network", "back", &image, "redis-cli", "-h", "cache"];
+        engine.run(&[&client[..], words].concat())
+    };
+    eventually("redis answers", || ask(&["ping"]).text() == "PONG");
+    ask(&["set", "key", "value"]).ok().prints("OK");
+    ask(&["get", "key"]).ok().prints("value");
+    // Another server takes the name over, with the data.
+    engine.run(&["rm", "--force", "cache-1"]).ok();
+    let server = [
+        "run",
+        "-d",
+        "--name",
+        "cache-2",
+        "--network",
+        "back",
+        "--network-alias",
+        "cache",
+        "-v",
+        "kept:/data",
+    ];
+    engine.run(&[&server[..], &[&image]].concat()).ok();
+    eventually("redis answers again", || ask(&["ping"]).text() == "PONG");
+    ask(&["get", "key"]).ok().prints("value");
+}
+
+#[test]
+fn postgresql_answers_on_its_network_and_nowhere_else() {
+    let lan = Lan::new();
+    let engine = Engine::within(&lan.host);
+    engine.run(&["network", "create", "--internal", "back"]).ok();
+    database(&engine, &["--network", "back"]);
+    let image = engine.image("postgres");
+    let client = |network: &str| {
+        let words =
+            ["run", "--rm", "--network", network, &image, "psql", "-h", "db", "-qtAc", "select 'hello'"];
+        engine.run(&words)
+    };
+    client("back").ok().prints("hello");
+    assert_ne!(client("bridge").code, 0);
+}
+
+#[test]
+fn the_example_of_a_web_server_and_a_database_runs() {
+    let lan = Lan::new();
+    let services = xtask::images::ensure("services").unwrap().join("services.tar");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/web-and-database/run.sh");
+    let example =
+        lan.host.command("sh", &[script]).env("CORACLE_BIN", tests::binary()).env("SERVICES_TAR", services);
+    example.run().ok().stdout_has("version 2, visitor 3").quiet();
 }
