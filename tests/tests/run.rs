@@ -81,7 +81,7 @@ fn a_run_that_cannot_be_names_object_and_remedy_and_leaves_nothing() {
         (&["--env", "=x"], &image, &["=x", "--env"]),
         (&["--name", "not/good"], &image, &["not/good", "--name"]),
         (&["--hostname", "not/good"], &image, &["not/good", "--hostname"]),
-        (&["--publish", "80:80"], &image, &["--publish", "not supported"]),
+        (&["--publish", "80:80/sctp"], &image, &["--publish", "sctp"]),
         (&["--network", "mine"], &image, &["mine", "hint:"]),
         (&["--restart", "always"], &image, &["--restart", "not supported"]),
         (&["--gpus", "all"], &image, &["--gpus", "not supported"]),

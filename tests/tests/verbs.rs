@@ -73,7 +73,7 @@ fn ps_lists_filters_and_formats() {
     let first: serde_json::Value = serde_json::from_str(lines.stdout.lines().next().unwrap()).unwrap();
     assert_eq!(
         (&first["Names"], &first["State"], &first["Networks"]),
-        (&json!("new"), &json!("created"), &json!("none"))
+        (&json!("new"), &json!("created"), &json!("bridge"))
     );
     engine
         .run(&["ps", "--format", "{{.Nope}}"])
@@ -317,17 +317,14 @@ fn inspect_has_the_fields_that_scripts_read() {
         ),
         (
             "{{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}} {{json .HostConfig.PortBindings}}",
-            "none no {}",
+            "bridge no {}",
         ),
         ("{{json .HostConfig.Binds}} {{.HostConfig.LogConfig.Type}}", r#"["/etc:/host:ro"] local"#),
         (
             "{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}};{{end}}",
             "bind /etc /host false;tmpfs  /tmp true;",
         ),
-        (
-            "{{.NetworkSettings.IPAddress}}{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}{{json .NetworkSettings.Ports}}",
-            "{}",
-        ),
+        ("{{len .NetworkSettings.Networks}} {{json .NetworkSettings.Ports}}", "1 {}"),
         ("{{.Driver}} {{.Platform}} {{.RestartCount}}", "overlay linux 0"),
     ];
     for (format, expected) in rows {
