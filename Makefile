@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 PREPARE := set -e; . xtask/prepare.sh; prepare
 RELEASE := cargo build --release --package coracle
+# The build that counts its steps and can be killed at each of them (`sys::failpoint`).
+COUNTING := cargo build --package coracle
 
 .PHONY: build demo example test soak fuzz bench
 
@@ -20,17 +22,17 @@ test: ## Everything that must hold before a commit.
 	@$(PREPARE) test; \
 	cargo fmt --all --check; \
 	cargo clippy --workspace --all-targets -- -D warnings; \
-	$(RELEASE); \
+	$(RELEASE); $(COUNTING); \
 	cargo xtask images; \
 	run_tests; \
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 soak: ## The looped tests: starts, kills and races for a long time.
-	@$(PREPARE) test; $(RELEASE); cargo xtask images; \
+	@$(PREPARE) test; $(RELEASE); $(COUNTING); cargo xtask images; \
 	CORACLE_SOAK=1 NEXTEST_PROFILE=soak run_tests --release
 
 fuzz: ## Every property test with many more cases.
-	@$(PREPARE) test; $(RELEASE); cargo xtask images; \
+	@$(PREPARE) test; $(RELEASE); $(COUNTING); cargo xtask images; \
 	PROPTEST_CASES=$${PROPTEST_CASES:-100000} NEXTEST_PROFILE=soak run_tests --release
 
 bench: ## Starts and networks beside the floor, runc, crun and docker.

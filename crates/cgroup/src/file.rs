@@ -15,6 +15,7 @@ pub(crate) fn write(dir: BorrowedFd<'_>, name: &str, value: &[u8]) -> Result<()>
 
 /// Writes one value to a file that is open already.
 pub(crate) fn write_open(fd: &OwnedFd, value: &[u8]) -> Result<()> {
+    sys::failpoint::step();
     rustix::io::retry_on_intr(|| rustix::io::write(fd, value)).map(drop)
 }
 

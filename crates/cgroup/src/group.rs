@@ -320,6 +320,7 @@ fn open(mount: &Mount, below: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 fn mkdir(mount: &Mount, below: &str) -> rustix::io::Result<()> {
+    sys::failpoint::step();
     mkdirat(&mount.fd, below, Mode::from_raw_mode(0o755))
 }
 
@@ -375,6 +376,7 @@ pub(crate) fn enable(mount: &Mount, below: &str, wanted: Controllers) {
 
 /// Removes a group: alone at first, then with its children, bottom up, again until they are idle.
 fn remove(mount: &Mount, below: &str, started: Instant) -> rustix::io::Result<()> {
+    sys::failpoint::step();
     let rmdir = |path: &str| match unlinkat(mount, path, AtFlags::REMOVEDIR) {
         Err(Errno::NOENT) => Ok(()),
         result => result,

@@ -141,6 +141,7 @@ impl Socket {
     }
 
     fn push(&self, bytes: &[u8]) -> Result<()> {
+        sys::failpoint::step();
         if bytes.len() > SEND_PLAIN {
             // The kernel counts its own overhead too. Root of a user namespace may only ask.
             let _ = sockopt::set_socket_send_buffer_size_force(&self.fd, bytes.len() * 2)

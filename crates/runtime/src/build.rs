@@ -162,6 +162,7 @@ impl<'a> Builder<'a> {
         process::set_fs_ids(self.plan.root_uid, self.plan.root_gid)?;
         self.open_images()?;
         for (index, step) in self.plan.build.iter().enumerate() {
+            sys::failpoint::step();
             self.apply(index, step)?;
         }
         let root = self.root()?.as_fd().try_clone_to_owned().context(|| "cannot keep the root".into())?;

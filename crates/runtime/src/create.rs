@@ -143,6 +143,7 @@ struct Heard {
     init: Option<Child>,
     joiner: Option<Pid>,
     warnings: Vec<String>,
+    built: bool,
 }
 
 /// Reads reports until the outcome is known. Init's pidfd comes with the first: a program that has ended
@@ -165,6 +166,8 @@ fn follow(report: &Report, input: &CreateInput<'_>, heard: &mut Heard) -> Result
             }
             Some((Message::Failed(failure), _)) => return Err(Error::from_failure(failure)),
             Some((Message::Ready, _)) => return Ok(()),
+            Some((Message::Built, _)) => heard.built = true,
+            None if !heard.built => return Err(Error::Died("builder process")),
             None if matches!(input.gate, Gate::Open) => return Ok(()),
             None => return Err(Error::Died("init process")),
         }
@@ -229,6 +232,7 @@ fn run_builder(
     devices: Vec<(usize, OwnedFd)>,
     signal: &mut Option<OwnedFd>,
 ) -> Result<(), Failure> {
+    sys::failpoint::enter(sys::failpoint::Role::Builder);
     let build = BuildInput {
         staging: input.staging,
         console: input.console,
@@ -258,6 +262,8 @@ fn run_builder(
     for warning in builder.warnings.drain(..) {
         report.send(&Message::Warning(warning));
     }
+    sys::failpoint::step();
+    report.send(&Message::Built);
     rustix::io::write(signal, &init.pid.to_ne_bytes()).context(|| "the init process is gone".into())?;
     Ok(())
 }

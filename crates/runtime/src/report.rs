@@ -8,7 +8,7 @@
 //!      │ <──── Warning(text) ──┤                         │
 //!      │ <──── Mounted ────────┤  only with hooks        │
 //!      ├────── one byte ──────>│  only with hooks        │
-//!      │ <──── Failed ─────────┤  (or nothing)           │
+//!      │ <──── Failed, Built ──┤  one of them            │
 //!      │ <───────────────────────────── Ready ───────────┤  only when gated
 //!      ├────── start byte ──────────────────────────────>│  only when gated by the report socket
 //!      │ <───────────────────────────── Failed ──────────┤
@@ -43,6 +43,8 @@ pub(crate) enum Message {
     Mounted,
     Ready,
     Failed(Failure),
+    /// The builder has done all: an end of file without this is that of processes that were killed.
+    Built,
 }
 
 /// The most bytes of text in a message: names of a container's choice may be longer.

@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{AtFlags, Dir, FileType, readlinkat, symlinkat, unlinkat};
 use rustix::io::Errno;
 use sys::Context;
+use sys::failpoint::step;
 
 use crate::write::{check_name, open_readable};
 use crate::{Durability, Error, Result, sync_dir};
@@ -27,6 +28,7 @@ pub fn claim(dir: impl AsFd, name: &str, owner: &str, durability: Durability) ->
     check_name(name)?;
     let dir = dir.as_fd();
     loop {
+        step();
         match symlinkat(owner, dir, name) {
             Ok(()) => break,
             Err(Errno::EXIST) => match self::owner(dir, name)? {
@@ -48,6 +50,7 @@ pub fn release(dir: impl AsFd, name: &str, owner: &str, durability: Durability) 
     if self::owner(dir, name)?.as_deref() != Some(owner) {
         return Ok(false);
     }
+    step();
     match unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) => {}
         Err(Errno::NOENT) => return Ok(false),

@@ -66,6 +66,7 @@ impl Lock {
     /// Removes the file of an exclusive lock and lets go. Those who wait for it notice and start anew.
     pub fn remove(self, dir: impl AsFd, name: &str) -> Result<()> {
         check_name(name)?;
+        sys::failpoint::step();
         match unlinkat(dir.as_fd(), name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(sys::Error::new(format!("cannot remove lock `{name}`"), errno).into()),
@@ -99,6 +100,7 @@ impl Lock {
 /// Opens and locks; `None` where the file was removed while we waited and the lock means nothing.
 fn lock_once(dir: BorrowedFd<'_>, name: &str, operation: FlockOperation) -> Result<Option<OwnedFd>, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    sys::failpoint::step();
     let fd = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
     retry_on_intr(|| flock(&fd, operation))?;
     let ours = fstat(&fd)?;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, fsync, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use sys::Context;
+use sys::failpoint::step;
 
 use crate::{Error, Result};
 
@@ -45,7 +46,10 @@ pub fn write_atomic(dir: impl AsFd, name: &str, bytes: &[u8], durability: Durabi
     check_name(name)?;
     let temporary = unique_name();
     let written = write_new(dir, &temporary, bytes, durability)
-        .and_then(|()| renameat(dir, &*temporary, dir, name))
+        .and_then(|()| {
+            step();
+            renameat(dir, &*temporary, dir, name)
+        })
         .context(|| format!("cannot write `{name}`"));
     if let Err(error) = written {
         // The error at hand is the one to report; what is left is collected by age.
@@ -60,9 +64,11 @@ pub fn write_atomic(dir: impl AsFd, name: &str, bytes: &[u8], durability: Durabi
 
 fn write_new(dir: BorrowedFd<'_>, name: &str, bytes: &[u8], durability: Durability) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    step();
     let file = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
     let mut rest = bytes;
     while !rest.is_empty() {
+        step();
         let written = rustix::io::retry_on_intr(|| rustix::io::write(&file, rest))?;
         rest = &rest[written..];
     }
@@ -71,6 +77,7 @@ fn write_new(dir: BorrowedFd<'_>, name: &str, bytes: &[u8], durability: Durabili
 
 /// Makes the names of a directory durable; the descriptor may be `O_PATH`.
 pub fn sync_dir(dir: impl AsFd) -> Result<()> {
+    step();
     open_readable(dir.as_fd())
         .and_then(fsync)
         .context(|| "cannot sync a directory of the store".to_owned())?;
@@ -105,6 +112,7 @@ fn read_all(dir: BorrowedFd<'_>, name: &str) -> Result<Vec<u8>, Errno> {
 /// Removes a file of the store; returns whether it was there.
 pub fn remove(dir: impl AsFd, name: &str, durability: Durability) -> Result<bool> {
     check_name(name)?;
+    step();
     match unlinkat(dir.as_fd(), name, AtFlags::empty()) {
         Ok(()) => {}
         Err(Errno::NOENT) => return Ok(false),

@@ -75,6 +75,7 @@ impl Guardian<'_> {
     /// Has one supervisor after the other, until one of them has ended by itself.
     fn accompany(self, mut first: Option<First>) -> sys::Result<i32> {
         let guardian = std::process::id() as Pid;
+        let mut notices = Vec::new();
         loop {
             let start = first.take();
             let writer = self.exit_writer.as_fd();
@@ -94,10 +95,14 @@ impl Guardian<'_> {
             })?;
             // The child has them now; the pipes must end when the container's processes do. (`start` was
             // moved into the child's closure and is dropped here in the parent.)
-            match reap(supervisor.pid, &self.exit_writer)? {
+            match reap(supervisor.pid, &self.exit_writer, &mut notices)? {
                 // Not a death but a decision: nothing was started, or nothing is left to accompany.
                 code @ 0..=255 => return Ok(code),
                 _ => std::thread::sleep(std::time::Duration::from_millis(20)),
+            }
+            // What the dead one has read and not written down.
+            for notice in &notices {
+                let _ = rustix::io::write(&self.exit_writer, notice);
             }
         }
     }
@@ -114,9 +119,16 @@ fn own_pidfd(holdings: &Holdings) -> sys::Result<Option<OwnedFd>> {
     process::open_pidfd(std::process::id() as Pid).map(Some)
 }
 
+/// A child's pid and wait status.
+type Notice = [u8; 8];
+
+/// How many notices are kept for later supervisors. The container's process is among the last: those before it are
+/// the few that made it.
+const NOTICES_KEPT: usize = 16;
+
 /// Reaps every child, telling the supervisor, until the supervisor itself has ended. Returns its exit
 /// code, or -1 if it was killed.
-fn reap(supervisor: Pid, exits: &OwnedFd) -> sys::Result<i32> {
+fn reap(supervisor: Pid, exits: &OwnedFd, notices: &mut Vec<Notice>) -> sys::Result<i32> {
     loop {
         let Some((pid, status)) = process::wait_any()? else { return Ok(-1) };
         if pid == supervisor {
@@ -125,10 +137,14 @@ fn reap(supervisor: Pid, exits: &OwnedFd) -> sys::Result<i32> {
                 process::ExitStatus::Signal(_) => -1,
             });
         }
-        let mut notice = [0u8; 8];
+        let mut notice: Notice = [0; 8];
         notice[..4].copy_from_slice(&pid.to_le_bytes());
         notice[4..].copy_from_slice(&status.to_le_bytes());
         let _ = rustix::io::write(exits, &notice);
+        if notices.len() == NOTICES_KEPT {
+            notices.remove(0);
+        }
+        notices.push(notice);
     }
 }
 
@@ -164,6 +180,7 @@ fn prepare(job: &OwnedFd) -> sys::Result<Prepared> {
 }
 
 fn become_guardian() -> sys::Result<()> {
+    sys::failpoint::enter(sys::failpoint::Role::Guardian);
     let _ = rustix::process::setsid();
     let _ = process::set_name(c"coracle-guard");
     process::become_subreaper()
@@ -219,6 +236,7 @@ fn listen_at(run_dir: &Path) -> sys::Result<OwnedFd> {
     .context(|| "cannot make a socket".into())?;
     let address = crate::client::address(&path)?;
     let _ = rustix::fs::unlink(&path);
+    sys::failpoint::step();
     let bound: &SocketAddrUnix = &address.address;
     bind(&socket, bound).on_path("bind", &path)?;
     listen(&socket, 16).on_path("listen on", &path)?;

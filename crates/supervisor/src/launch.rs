@@ -110,12 +110,13 @@ fn launch_within(job: &Job, lock: &store::Lock, ports: Vec<OwnedFd>) -> Result<C
     let numbers = [0, 1, 2, JOB_FD, CLIENT_FD, LOCK_FD].into_iter().chain(PORTS_FD..);
     let fds = [null; 3].into_iter().chain(rest);
     let inherit: Vec<_> = fds.zip(numbers).map(|(fd, number)| Inherit { fd: fd.as_fd(), number }).collect();
+    let environment = sys::failpoint::environment();
     let group = job.cgroup.as_ref().and_then(|_| engine_group());
     let into = group.as_ref().and_then(cgroup::Group::v2_fd);
-    let pid = match into.map(|group| process::spawn_into(group, &path, &arguments, &[], &inherit)) {
+    let pid = match into.map(|group| process::spawn_into(group, &path, &arguments, &environment, &inherit)) {
         Some(Ok(pid)) => pid,
         // No such group, or no right to it: the guardian stays where its caller is.
-        _ => process::spawn(&path, &arguments, &[], &inherit)?,
+        _ => process::spawn(&path, &arguments, &environment, &inherit)?,
     };
     Ok(Client::launched(ours, pid))
 }

@@ -124,12 +124,14 @@ fn replace(directory: &Path, name: &str, bytes: &[u8]) -> sys::Result<()> {
     let temporary = directory.join(format!(".{name}.{}", std::process::id()));
     let target = directory.join(name);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    sys::failpoint::step();
     let fd = openat(CWD, &temporary, flags, Mode::from_raw_mode(0o600)).on_path("create", &temporary)?;
     let mut rest = bytes;
     while !rest.is_empty() {
         let count = rustix::io::write(&fd, rest).on_path("write", &temporary)?;
         rest = &rest[count..];
     }
+    sys::failpoint::step();
     renameat(CWD, &temporary, CWD, &target).on_path("replace", &target)
 }
 

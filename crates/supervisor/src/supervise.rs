@@ -116,6 +116,7 @@ const NOT_STARTED: i32 = 1;
 /// predecessor was killed, goes on with what the guardian kept.
 pub(crate) fn main(assignment: Assignment<'_>, first: Option<First>) -> i32 {
     let _ = process::set_name(c"coracle-super");
+    sys::failpoint::enter(sys::failpoint::Role::Supervisor);
     let Ok(job) = read_job(assignment.job) else { return NOT_STARTED };
     match first {
         Some(First { ends: Some(ends), client }) => start(&assignment, job, ends, client),
@@ -191,12 +192,16 @@ fn adopt(assignment: &Assignment<'_>, job: Job, client: Option<OwnedFd>) -> i32 
         // container, what it has claimed is of this run.
         let again = rustix::fs::FlockOperation::NonBlockingLockExclusive;
         if assignment.lock.is_some_and(|lock| rustix::fs::flock(lock, again).is_ok()) {
+            forget_sockets(&job);
             network::disconnect_again(&job, &assignment.holdings.ports);
+            let _ = teardown::run(&job.teardown, &job.id);
         }
         return 0;
     }
     let known = assignment.process.and_then(|process| process.try_clone().ok());
-    let Some(pidfd) = known.or_else(|| process::open_pidfd(status.pid).ok()) else {
+    // Another process may have the number by now.
+    let ours = || process::open_pidfd(status.pid).ok().filter(|_| status.is_there());
+    let Some(pidfd) = known.or_else(ours) else {
         return Supervisor::without_process(assignment, job, status);
     };
     status.supervisor = std::process::id() as Pid;
@@ -342,11 +347,16 @@ fn finish_never_started(assignment: &Assignment<'_>, job: &Job, group: Option<&c
         let _ = group.kill(rustix::process::Signal::KILL);
         let _ = group.destroy();
     }
+    forget_sockets(job);
+    let fabric = network::disconnect(job, &assignment.holdings.ports);
+    let _ = teardown::run(&job.teardown, &job.id);
+    network::tidy(fabric);
+}
+
+/// Removes what is in the run directory as long as somebody accompanies the container.
+fn forget_sockets(job: &Job) {
     let _ = rustix::fs::unlink(job.run_dir.join("sock"));
     remove_pipes(&job.run_dir);
-    let fabric = network::disconnect(job, &assignment.holdings.ports);
-    let _ = teardown::run(&job.teardown);
-    network::tidy(fabric);
 }
 
 struct Supervisor<'a> {
@@ -630,6 +640,7 @@ fn record_end(
         status.oom_killed = end == ExitStatus::Signal(libc::SIGKILL as u8) && out_of_memory;
         let _ = group.destroy();
     }
+    sys::failpoint::step();
     if let Some(path) = &job.teardown.last_run {
         let _ = record_run(path, &status, store::Durability::Synced);
     }
@@ -640,22 +651,23 @@ fn record_end(
     }
     if teardown.removals.is_empty() {
         let _ = status.save(&job.run_dir);
-        let _ = rustix::fs::unlink(job.run_dir.join("sock"));
-        remove_pipes(&job.run_dir);
+        forget_sockets(job);
     }
     job.events.ended(&status, out_of_memory);
     let fabric = network::disconnect(job, &assignment.holdings.ports);
     job.events.cleared(&job.id);
-    let _ = teardown::run(&teardown);
+    let _ = teardown::run(&teardown, &job.id);
     if !teardown.removals.is_empty() {
         job.events.container(&status, "destroy", &[]);
     }
+    sys::failpoint::step();
     // Nobody connects from here on; those in the queue are told too.
     clients.accept_last(&assignment.holdings.listener);
     // It may be started again, though a slow reader of this run is still to be served.
     if let Some(lock) = assignment.lock {
         let _ = rustix::fs::flock(lock, rustix::fs::FlockOperation::Unlock);
     }
+    sys::failpoint::step();
     let mark = job.timing.then_some(Reply::Mark(Phase::Ended, noticed));
     clients.send_last(mark.into_iter().chain([Reply::Ended { code: status.exit_code }]));
     network::tidy(fabric);

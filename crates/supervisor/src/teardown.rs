@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
-use rustix::io::Errno;
 use sys::Dir;
 use volume::Volumes;
 
 use crate::job::{Removal, Teardown};
 
-/// Gives back leases and deletes what the job lists, in order. Things that are gone already are fine; the
-/// first other failure is returned after all has been tried.
-pub(crate) fn run(teardown: &Teardown) -> sys::Result<()> {
+/// Gives back a container's leases and deletes what the job lists, in order. Things that are gone already, or somebody
+/// else's by now, are fine; the first other failure is returned after all has been tried.
+pub(crate) fn run(teardown: &Teardown, container: &str) -> sys::Result<()> {
     let mut first = Ok(());
     for lease in &teardown.leases {
-        keep_first(&mut first, remove_file(lease));
+        keep_first(&mut first, release(lease, container));
     }
     for removal in &teardown.removals {
         let outcome = match removal {
@@ -56,11 +55,18 @@ fn keep_first(first: &mut sys::Result<()>, outcome: sys::Result<()>) {
     }
 }
 
-fn remove_file(path: &Path) -> sys::Result<()> {
-    match rustix::fs::unlink(path) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(sys::Error::new(format!("cannot remove `{}`", path.display()), error)),
-    }
+fn release(lease: &Path, container: &str) -> sys::Result<()> {
+    let (Some(parent), Some(name)) = (lease.parent(), lease.file_name().and_then(|name| name.to_str()))
+    else {
+        return Ok(());
+    };
+    let released = store::release(Dir::open(parent)?, name, container, store::Durability::Volatile);
+    released.map(drop).map_err(|error| {
+        sys::Error::new(
+            format!("cannot release `{}`", lease.display()),
+            std::io::Error::other(error.to_string()),
+        )
+    })
 }
 
 fn remove_tree(path: &Path) -> sys::Result<()> {
@@ -85,8 +91,11 @@ mod tests {
         let path = |name: &str| directory.path().join(name);
         fs::create_dir_all(path("tree/below")).unwrap();
         fs::create_dir_all(path("kept")).unwrap();
-        for name in ["lease", "file", "tree/below/file", "kept/file"] {
+        for name in ["file", "tree/below/file", "kept/file"] {
             fs::write(path(name), "").unwrap();
+        }
+        for (name, owner) in [("lease", "me"), ("another", "you")] {
+            std::os::unix::fs::symlink(owner, path(name)).unwrap();
         }
         std::os::unix::fs::symlink(path("kept"), path("tree/link")).unwrap();
         fs::create_dir(path("names")).unwrap();
@@ -102,7 +111,7 @@ mod tests {
         fs::write(path("file"), "later").unwrap();
         let teardown = Teardown {
             last_run: None,
-            leases: vec![path("gone"), path("kept"), path("lease")],
+            leases: vec![path("gone"), path("kept"), path("lease"), path("another")],
             removals: vec![
                 Removal::Tree(path("gone")),
                 name("gone"),
@@ -113,14 +122,14 @@ mod tests {
             ],
         };
         // A directory is no lease: that is told, and all else is done.
-        let error = run(&teardown).unwrap_err();
-        assert_eq!(error.what(), format!("cannot remove `{}`", path("kept").display()));
+        let error = run(&teardown, "me").unwrap_err();
+        assert_eq!(error.what(), format!("cannot release `{}`", path("kept").display()));
         let left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 3, "{left:?}");
+        assert_eq!(left.len(), 4, "{left:?}");
         let names: Vec<_> = fs::read_dir(path("names")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["others"]);
         assert!(path("kept/file").exists());
         let again = Teardown { leases: vec![path("lease")], ..teardown };
-        run(&again).unwrap();
+        run(&again, "me").unwrap();
     }
 }

@@ -164,7 +164,10 @@ impl Dir {
         act: impl FnOnce(BorrowedFd<'_>, &OsStr) -> Result<T, Errno>,
     ) -> Result<T> {
         self.parent(rel)
-            .and_then(|(parent, name)| act(parent.as_fd(), name))
+            .and_then(|(parent, name)| {
+                crate::failpoint::step();
+                act(parent.as_fd(), name)
+            })
             .map_err(|errno| self.error(verb, rel, errno))
     }
 

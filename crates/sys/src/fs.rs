@@ -22,6 +22,7 @@ pub fn read_to_string(path: impl AsRef<Path>) -> Result<String> {
 
 /// Writes an existing kernel file (procfs, cgroupfs) in one `write`.
 pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<()> {
+    crate::failpoint::step();
     use std::io::Write;
     let path = path.as_ref();
     let mut file = fs::OpenOptions::new().write(true).open(path).on_path("open", path)?;
@@ -31,6 +32,7 @@ pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<()> {
 /// Creates a directory and its missing parents with mode 0700: state directories are private
 /// (CVE-2021-41091, CVE-2024-25621).
 pub fn create_dir_all(path: impl AsRef<Path>) -> Result<()> {
+    crate::failpoint::step();
     let path = path.as_ref();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).on_path("create", path)
 }

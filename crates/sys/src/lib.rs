@@ -10,6 +10,7 @@ pub mod bpf;
 pub mod credentials;
 pub mod dir;
 mod error;
+pub mod failpoint;
 pub mod fs;
 pub mod loopback;
 pub mod mount;

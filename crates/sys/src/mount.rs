@@ -138,6 +138,7 @@ pub fn clone_fd(fd: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd> {
 
 /// Attaches a detached mount on the object behind `target` (move_mount(2), Linux 5.2).
 pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), io::Error> {
+    crate::failpoint::step();
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(mount, "", target, "", flags).map_err(io::Error::from)
 }
@@ -166,6 +167,7 @@ pub fn set_propagation_recursive(path: &Path, propagation: u64) -> Result<()> {
 /// Makes the mount behind `root` the root of this mount namespace and drops the old one
 /// (pivot_root(2), the `pivot_root(".", ".")` form).
 pub fn pivot_into(root: BorrowedFd<'_>) -> Result<()> {
+    crate::failpoint::step();
     rustix::process::fchdir(root).context(|| "cannot enter the new root".into())?;
     rustix::process::pivot_root(".", ".").context(|| "cannot pivot to the new root".into())?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).context(|| "cannot drop the old root".into())?;

@@ -58,6 +58,7 @@ struct CloneArgs {
 /// The caller must be single-threaded, or `body` must neither allocate nor lock: other threads do
 /// not exist in the child, their locks do.
 pub fn clone(options: CloneOptions<'_>, body: impl FnOnce() -> i32) -> Result<Child> {
+    crate::failpoint::step();
     let mut pidfd: RawFd = -1;
     let mut args = CloneArgs {
         flags: options.namespaces | libc::CLONE_PIDFD as u64,
@@ -238,6 +239,7 @@ pub fn spawn(
     let argv: Vec<*mut libc::c_char> = pointers(argv);
     let environment: Vec<*mut libc::c_char> = pointers(environment);
     let mut pid = 0;
+    crate::failpoint::step();
     // SAFETY: all-zero is overwritten by the three init functions before any use; argv and
     // environment are null-terminated arrays of strings that outlive the call.
     let code = unsafe {
@@ -448,6 +450,7 @@ pub fn new_session_keyring() -> Result<()> {
 
 /// Sends a signal to the process of a pidfd.
 pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    crate::failpoint::step();
     // SAFETY: a null siginfo asks for the same information as kill(2).
     let code = unsafe {
         libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<u8>(), 0)

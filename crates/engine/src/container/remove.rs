@@ -92,6 +92,17 @@ pub(crate) fn clear_lost_run(engine: &Engine, container: &Container) {
     leave_networks(engine, &container.record.id);
 }
 
+/// Takes back what a start that failed may have left, when not even its guardian could.
+pub(crate) fn clear_failed_start(engine: &Engine, record: &ContainerRecord) {
+    // Waits for a guardian that clears away itself. Whoever starts it meanwhile has it.
+    let Ok(Some((_, _lock))) = to_be_started(engine, record) else { return };
+    leave_networks(engine, &record.id);
+    let _ = super::idrange::release(engine, &record.id);
+    if record.request.auto_remove {
+        let _ = delete(engine, record, Volumes::Removed);
+    }
+}
+
 /// Gives back addresses, names and ports.
 pub(crate) fn leave_networks(engine: &Engine, id: &str) {
     let state = State::new(engine.run_root());

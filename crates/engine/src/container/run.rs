@@ -4,8 +4,6 @@ use supervisor::Attachment;
 
 use super::attach::{Attached, Outcome, Terminal};
 use super::create::create_from;
-use super::find::Container;
-use super::record::ContainerRecord;
 use super::remove::Volumes;
 use super::start::{StartOptions, launch, to_be_started};
 use crate::error::{Error, Result};
@@ -71,21 +69,8 @@ pub fn run(
     };
     timing.extend(attached.marks());
     timing.mark(if request.detach { "answer" } else { "teardown" });
-    let outcome = outcome.inspect_err(|_| clear_away(engine, &record))?;
+    let outcome = outcome.inspect_err(|_| super::remove::clear_failed_start(engine, &record))?;
     Ok(Run { id: record.id, outcome })
-}
-
-/// Takes back what a start that failed may have left, when not even its guardian could.
-fn clear_away(engine: &Engine, record: &ContainerRecord) {
-    let Ok(Some(container)) = Container::load(engine, &record.id) else { return };
-    if container.is_running() {
-        return;
-    }
-    super::remove::leave_networks(engine, &record.id);
-    if record.request.auto_remove {
-        let _ = super::remove::delete(engine, record, Volumes::Removed);
-    }
-    let _ = super::idrange::release(engine, &record.id);
 }
 
 fn attachment(request: &RunRequest) -> Attachment {

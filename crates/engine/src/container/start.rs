@@ -85,11 +85,7 @@ pub(super) fn start_one(
     let client = launch(engine, &container.record, &options, lock, &mut timing)?;
     let mut attached = Attached::new(engine, client, &container.record, attach, keys);
     attached.until_started(terminal).map_err(|error| {
-        if !Container::load(engine, &container.record.id)
-            .is_ok_and(|now| now.is_some_and(|now| now.is_running()))
-        {
-            super::remove::leave_networks(engine, &container.record.id);
-        }
+        super::remove::clear_failed_start(engine, &container.record);
         crate::system::explain(engine, error)
     })?;
     if attach.any() { attached.stay(terminal, request.sig_proxy) } else { Ok(Outcome::Detached) }
@@ -223,6 +219,7 @@ fn situation(engine: &Engine, record: &ContainerRecord) -> Result<Situation> {
 }
 
 fn make_run_dir(run_dir: &std::path::Path) -> Result<()> {
+    sys::failpoint::step();
     match rustix::fs::mkdir(run_dir, rustix::fs::Mode::from_raw_mode(0o700)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(errno) => Err(sys::Error::new(format!("cannot create `{}`", run_dir.display()), errno).into()),

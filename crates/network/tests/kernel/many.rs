@@ -202,7 +202,9 @@ fn what_has_ended_is_swept_out_together_and_never_speaks_as_it_was() {
     let state = world.fabric.state();
     for number in 2..5 {
         let container = world.container(&format!("c{number}"), &[&network], number, &[]);
-        state.mark(&format!("c{number}"), "network1", network::Marker { names: true, internal: false }).unwrap();
+        state
+            .mark(&format!("c{number}"), "network1", network::Marker { names: true, internal: false })
+            .unwrap();
         drop(container);
         state.retire(&format!("c{number}")).unwrap();
     }

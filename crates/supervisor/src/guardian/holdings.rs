@@ -129,6 +129,7 @@ fn named_pipe(path: &PathBuf) -> sys::Result<(OwnedFd, OwnedFd)> {
     let mode = Mode::RUSR | Mode::WUSR;
     // An earlier run's may still be open somewhere.
     let _ = unlink(path);
+    sys::failpoint::step();
     mknodat(CWD, path, FileType::Fifo, mode, 0).on_path("make the pipe", path)?;
     let reader = reading_end(path)?;
     let program = open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).on_path("open", path)?;

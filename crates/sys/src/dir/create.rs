@@ -143,6 +143,11 @@ impl Dir {
     }
 }
 
+fn make_directory(parent: &OwnedFd, name: &OsStr, mode: Mode) -> Result<(), Errno> {
+    crate::failpoint::step();
+    mkdirat(parent, name, mode)
+}
+
 /// One step of a path.
 enum Step {
     Root,
@@ -172,7 +177,7 @@ fn open_or_create(parent: &OwnedFd, name: &OsStr, mode: Mode) -> Result<Found, E
     for _ in 0..RACE_TRIES {
         let fd = match openat(parent, name, flags, Mode::empty()) {
             Ok(fd) => fd,
-            Err(Errno::NOENT) => match mkdirat(parent, name, mode) {
+            Err(Errno::NOENT) => match make_directory(parent, name, mode) {
                 Ok(()) | Err(Errno::EXIST) => continue,
                 Err(errno) => return Err(errno),
             },

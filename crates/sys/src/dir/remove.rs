@@ -84,6 +84,7 @@ fn remove_directory(root: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
         if identity(up.as_fd())? != level.parent {
             return Err(Errno::AGAIN);
         }
+        crate::failpoint::step();
         match unlinkat(&up, &level.name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => {
                 levels.pop();
@@ -129,6 +130,7 @@ fn sweep(dir: &OwnedFd) -> Result<Vec<OsString>, Errno> {
             directories.push(name.to_owned());
             return Ok(());
         }
+        crate::failpoint::step();
         match unlinkat(dir, name, AtFlags::empty()) {
             Err(Errno::ACCESS) if !writable => {
                 writable = true;
