@@ -145,7 +145,8 @@ fn a_subnet_that_the_host_comes_to_need_is_left_at_the_next_start() {
     let before = subnet(&site);
     site.run("box", &["--network", "net"]);
     site.engine.run(&["stop", "-t", "0", "box"]).ok();
-    // A VPN comes up.
+    // The machine has started anew, and a VPN comes up.
+    site.lan.host.ip(&format!("link delete {}", site.bridge("net")));
     site.lan.host.ip(&format!("route add {before} via {ROUTER} metric 50"));
     site.engine.run(&["start", "box"]).ok();
     assert_ne!(subnet(&site), before);

@@ -126,7 +126,6 @@ fn a_bridge_that_is_deleted_or_down_or_has_lost_a_port_is_made_anew() {
     harbour.is_mended_after("the bridge down", |host| host.ip(&format!("link set {bridge} down")));
     harbour.is_mended_after("its port away", |host| host.ip(&format!("link set {} nomaster", port())));
     harbour.is_mended_after("its addresses gone", |host| host.ip(&format!("addr flush dev {bridge}")));
-    harbour.is_mended_after("its port down", |host| host.ip(&format!("link set {} down", port())));
 }
 
 #[test]
