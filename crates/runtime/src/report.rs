@@ -140,7 +140,8 @@ impl Report {
             let mut parts = [IoSliceMut::new(&mut buffer)];
             match recvmsg(&self.0, &mut parts, &mut ancillary, flags) {
                 Ok(received) => break received.bytes,
-                Err(rustix::io::Errno::INTR) => {}
+                // The other end went with a byte of ours unread: the kernel says so once, before what was sent to us.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 Err(_) => return None,
             }
         };
