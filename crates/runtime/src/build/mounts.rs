@@ -12,6 +12,9 @@ use super::{Builder, Outcome, copyup};
 use crate::error::Failure;
 use crate::step::{MountStep, Source};
 
+/// The kernel's own limit on links in one path (path_resolution(7)).
+const LINKS_MAX: usize = 40;
+
 impl Builder<'_> {
     /// Makes one mount and attaches it at its destination.
     pub(super) fn mount(&mut self, index: usize, step: &MountStep) -> Outcome<()> {
@@ -238,10 +241,19 @@ impl Builder<'_> {
         if is_directory {
             return Ok(root.mkdir_all(destination, 0o755)?.into());
         }
-        if let Some(parent) = destination.parent() {
-            root.mkdir_all(parent, 0o755)?;
+        // A link that leads to nothing is followed inside of the root, as on the way to a directory: images have
+        // `/etc/resolv.conf` point into `/run`.
+        let mut place = destination.to_owned();
+        for _ in 0..LINKS_MAX {
+            if let Some(parent) = place.parent() {
+                root.mkdir_all(parent, 0o755)?;
+            }
+            match root.read_link(&place) {
+                Ok(target) => place = place.parent().unwrap_or(Path::new("/")).join(target),
+                Err(_) => return Ok(root.create_file(&place, 0o644)?),
+            }
         }
-        Ok(root.create_file(destination, 0o644)?)
+        Err(Failure::refused(format!("cannot follow `{}`: too many links", destination.display())))
     }
 
     /// Shows the container its own cgroup: one cgroup2 mount, or on v1 a tmpfs with one bind a
