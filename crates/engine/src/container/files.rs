@@ -18,6 +18,9 @@ const HOST_FILE: &str = "/etc/resolv.conf";
 /// What systemd-resolved asks itself, where the host's list names it alone.
 const BEHIND_RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
 
+/// Whoever runs in the container reads them; on the host their directory is root's alone.
+pub(super) const MODE: u32 = 0o644;
+
 /// What decides about resolvers, for a container with networks of its own.
 #[derive(Debug, Clone, Copy)]
 struct Inside {
@@ -39,6 +42,7 @@ pub(super) fn write(engine: &Engine, record: &ContainerRecord, place: Option<&Pl
     let resolv_conf = resolv_conf(record, inside);
     for (name, text) in [("hosts", hosts), ("resolv.conf", resolv_conf)] {
         store::write_atomic(&directory, name, text.as_bytes(), Durability::Volatile)?;
+        directory.chmod(name, MODE)?;
     }
     Ok(())
 }

@@ -106,6 +106,7 @@ fn files(engine: &Engine, record: &ContainerRecord, network_of: Option<&str>) ->
         let text = format!("{}\n", record.hostname);
         store::write_atomic(&directory, "hostname", text.as_bytes(), Durability::Volatile)?;
     }
+    directory.chmod("hostname", crate::container::files::MODE)?;
     let shared = network_of.map_or_else(|| own.clone(), |id| engine.container_dir(id));
     let file = |directory: &Path, name: &str| {
         let destination = Path::new("/etc").join(name);
