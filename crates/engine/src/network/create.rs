@@ -23,7 +23,9 @@ pub fn create(engine: &Engine, request: &NetworkCreateRequest) -> Result<String>
     }
     let id = random_id()?;
     let driver = driver(request, &id, &networks)?;
-    let occupied = subnets::occupied(&networks, None)?;
+    // A network beside an interface of the host has its addresses there, and its subnet may well be the same.
+    let parent = if let Driver::Macvlan { parent, .. } = &driver { Some(parent.as_str()) } else { None };
+    let occupied = subnets::occupied(&networks, None, parent)?;
     let mut chosen = Vec::new();
     for asked in &request.subnets {
         let ipv4 = asked.subnet.is_ipv4();

@@ -92,7 +92,7 @@ pub(super) fn ready(engine: &Engine, word: &str) -> Result<NetworkRecord> {
     }
     let _alone = shelf::alone(engine)?;
     let mut network = shelf::find(engine, &network.name)?;
-    let occupied = subnets::occupied(&shelf::known(engine)?, Some(&network))?;
+    let occupied = subnets::occupied(&shelf::known(engine)?, Some(&network), Some(&rules.bridge))?;
     let in_the_way = |network: &NetworkRecord| {
         network
             .subnets

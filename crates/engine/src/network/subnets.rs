@@ -21,16 +21,20 @@ const PREFIX_DEFAULT: u8 = 18;
 /// What a subnet must not overlap, with the words for it.
 pub(super) type Occupied = Vec<(Cidr, String)>;
 
-/// Lists what is taken: networks of the engine but for one, and routes of the host but for that one's own.
-pub(super) fn occupied(networks: &[NetworkRecord], apart_from: Option<&NetworkRecord>) -> Result<Occupied> {
+/// Lists what is taken: networks of the engine but for one, and routes of the host but for those of an interface that
+/// the subnet is to be on.
+pub(super) fn occupied(
+    networks: &[NetworkRecord],
+    apart_from: Option<&NetworkRecord>,
+    interface: Option<&str>,
+) -> Result<Occupied> {
     let mut occupied = Vec::new();
     for network in networks.iter().filter(|network| apart_from.is_none_or(|apart| apart.id != network.id)) {
         let subnets = network.subnets.iter();
         occupied.extend(subnets.map(|subnet| (subnet.subnet, format!("network `{}`", network.name))));
     }
-    let own = apart_from.and_then(NetworkRecord::bridge_rules).map(|rules| rules.bridge);
     for route in network::host_routes()? {
-        if own.as_ref() != Some(&route.interface) {
+        if interface != Some(&route.interface) {
             let words = format!("the host's route {} at `{}`", route.destination, route.interface);
             occupied.push((route.destination, words));
         }
@@ -45,7 +49,7 @@ pub(super) fn overlap(subnet: Cidr, occupied: &Occupied) -> Option<&str> {
 
 /// Chooses the subnet of the default network: a large one where there is room.
 pub(super) fn choose_default(engine: &Engine, networks: &[NetworkRecord]) -> Result<SubnetRequest> {
-    let occupied = occupied(networks, None)?;
+    let occupied = occupied(networks, None, None)?;
     choose(engine, PREFIX_DEFAULT, &occupied).or_else(|_| choose(engine, PREFIX, &occupied))
 }
 
