@@ -105,7 +105,9 @@ pub(crate) fn network_mode(mode: &NetworkMode) -> String {
         NetworkMode::None => "none".to_owned(),
         NetworkMode::Host => "host".to_owned(),
         NetworkMode::Container(name) => format!("container:{name}"),
-        NetworkMode::Networks(list) => list.first().map_or_else(String::new, |first| first.network.clone()),
+        NetworkMode::Networks(list) => {
+            list.first().map_or_else(|| "none".to_owned(), |first| first.network.clone())
+        }
     }
 }
 

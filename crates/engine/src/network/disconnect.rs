@@ -31,10 +31,8 @@ pub fn disconnect(engine: &Engine, request: &DisconnectRequest) -> Result<()> {
             })?;
             network.tell_of(engine, &record.id, "disconnect");
         }
-        record.request.namespaces.network = match asked.is_empty() {
-            true => NetworkMode::None,
-            false => NetworkMode::Networks(asked),
-        };
+        // Also with none left: other than with `--network none` it may be connected again.
+        record.request.namespaces.network = NetworkMode::Networks(asked);
         Ok(())
     });
     match outcome {
