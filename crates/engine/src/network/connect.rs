@@ -65,6 +65,7 @@ fn join(
     let state = State::new(engine.run_root());
     let joined = (|| {
         let _shared = shelf::shared(engine)?;
+        let network = shelf::again(engine, &network)?;
         let present = state.endpoints_of(&record.id)?;
         let mut endpoint = place::claim(engine, record, &network, asked, next_interface(&network, &present))?;
         endpoint.gateways = missing_gateways(&network, &present);

@@ -54,6 +54,9 @@ fn try_take(engine: &Engine, record: &ContainerRecord, asked: &[EndpointRequest]
         networks.push(ready(engine, &asked.network)?);
     }
     let shared = shelf::shared(engine)?;
+    for network in &mut networks {
+        *network = shelf::again(engine, network)?;
+    }
     let mut endpoints = Vec::new();
     for (asked, network) in asked.iter().zip(&networks) {
         let interface = interface_name(network, endpoints.len());

@@ -96,6 +96,12 @@ pub(super) fn known(engine: &Engine) -> Result<Vec<NetworkRecord>> {
     Ok(networks)
 }
 
+/// Reads a network anew, under a lock that keeps it: it may have been removed or changed since it was found.
+pub(super) fn again(engine: &Engine, network: &NetworkRecord) -> Result<NetworkRecord> {
+    let there = load(engine, &network.name)?.filter(|there| there.id == network.id);
+    there.ok_or_else(|| super::not_found(&network.name))
+}
+
 /// Finds the network that a user's word means: a name, an id or the unique beginning of one.
 pub(super) fn find(engine: &Engine, word: &str) -> Result<NetworkRecord> {
     let word = if word == "default" { DEFAULT_NETWORK } else { word };
