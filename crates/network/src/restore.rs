@@ -27,10 +27,25 @@ pub(crate) fn restore(fabric: &Fabric) -> Result<()> {
     for (rules, _) in &found.forwarding {
         forwarding::ensure(rules)?;
     }
-    match found.obstacles.lacking.is_empty() {
-        true => Ok(()),
-        false => foreign::ensure(&fabric.firewall()?.socket, fabric.table()),
+    if !found.obstacles.lacking.is_empty() {
+        foreign::ensure(&fabric.firewall()?.socket, fabric.table())?;
     }
+    take_back(fabric, &found)
+}
+
+/// Takes away what was made of a network that somebody removed meanwhile. A removal is written down before anything is
+/// taken away, so one of the two sees the other.
+fn take_back(fabric: &Fabric, found: &Survey) -> Result<()> {
+    if !found.tables
+        && found.bridges.is_empty()
+        && found.joined.is_empty()
+        && found.obstacles.lacking.is_empty()
+    {
+        return Ok(());
+    }
+    let known = fabric.state().bridges()?;
+    let gone = |rules: &&crate::BridgeRules| !known.iter().any(|other| other.bridge == rules.bridge);
+    found.known.iter().filter(gone).try_for_each(|rules| fabric.remove(rules))
 }
 
 fn mend_links(fabric: &Fabric, found: &Survey) -> Result<()> {

@@ -23,6 +23,8 @@ use crate::tables::BRIDGES;
 /// What is wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
+    /// The bridges that there should be.
+    pub(crate) known: Vec<BridgeRules>,
     /// The firewall tables lack rules, or bridges.
     pub(crate) tables: bool,
     /// Bridges that are missing, down or without an address; and why.
@@ -76,6 +78,7 @@ pub(crate) fn survey(fabric: &Fabric) -> Result<Option<Survey>> {
     }
     found.detached = detached(fabric, &host, &known)?;
     found.obstacles = foreign::look(&firewall.socket, fabric.table())?;
+    found.known = known;
     Ok(Some(found))
 }
 
