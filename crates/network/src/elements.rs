@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::nft::{Element, Family};
 use crate::tables::{
     ANY4, ANY6, BETWEEN, BRIDGES, INTERNAL, JOINED, LOOPS, MACS, MASQUERADE, PORTS, PORTS4, PORTS6, SENDERS4,
-    SENDERS6,
+    SENDERS6, WITHOUT_IPV6,
 };
 use crate::{BridgeRules, EndpointRules, Mac, PortRule, Protocol};
 
@@ -57,6 +57,8 @@ pub(crate) fn of_endpoint(rules: &EndpointRules) -> Vec<Element> {
     if rules.addresses.iter().any(IpAddr::is_ipv6) {
         member(SENDERS6, &[&mac, &link_local(rules.mac).octets()]);
         member(SENDERS6, &[&mac, &Ipv6Addr::UNSPECIFIED.octets()]);
+    } else {
+        member(WITHOUT_IPV6, &[]);
     }
     elements
 }
@@ -161,7 +163,7 @@ mod tests {
             mac: "02:42:0a:00:00:02".parse().unwrap(),
             addresses: vec!["10.0.0.2".parse().unwrap()],
         };
-        assert_eq!(sets(&of_endpoint(&rules)), ["ports", "macs", "senders4"]);
+        assert_eq!(sets(&of_endpoint(&rules)), ["ports", "macs", "senders4", "without-ipv6"]);
         let both = EndpointRules {
             addresses: vec!["10.0.0.2".parse().unwrap(), "fd00::2".parse().unwrap()],
             ..rules.clone()

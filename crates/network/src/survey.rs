@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use sys::Dir;
-use sys::netlink::Subject;
+use sys::netlink::{Interfaces, Subject};
 
 use crate::elements;
 use crate::endpoint::{Endpoint, host_interface};
@@ -31,7 +31,7 @@ pub(crate) struct Survey {
     pub(crate) bridges: Vec<(BridgeRules, &'static str)>,
     /// Further bridges that are cut off from their first.
     pub(crate) joined: Vec<(BridgeRules, String)>,
-    /// Endpoints whose host end is there, and is no port of its bridge.
+    /// Endpoints whose host end is there, and is down or no port of its bridge.
     pub(crate) detached: Vec<Endpoint>,
     /// Networks for which nothing is forwarded, and the version of IP.
     pub(crate) forwarding: Vec<(BridgeRules, &'static str)>,
@@ -102,12 +102,16 @@ fn detached(fabric: &Fabric, host: &Socket, known: &[BridgeRules]) -> Result<Vec
             attached.extend(ports(host, &name, index)?);
         }
     }
+    let interfaces = Interfaces::open()?;
     let mut found = Vec::new();
     for network_id in fabric.state().networks()? {
         for container_id in fabric.state().members(&network_id)? {
             let end = host_interface(&container_id, &network_id);
-            if !attached.contains(&end)
-                && let Some(link) = find_link(host, &end)?
+            if attached.contains(&end) {
+                if interfaces.is_down(&end) {
+                    found.extend(fabric.state().endpoint(&network_id, &container_id)?);
+                }
+            } else if let Some(link) = find_link(host, &end)?
                 && !link.master.is_some_and(|master| bridges.contains(&master))
             {
                 found.extend(fabric.state().endpoint(&network_id, &container_id)?);

@@ -9,6 +9,7 @@
 //!              forward        0 forward      who may reach whom
 //!              postrouting  100 postrouting  source addresses
 //!   bridge T   prerouting  -350 sender       a port of a bridge speaks as itself alone
+//!              postrouting  350 receiver     and hears no IPv6 where it has none
 //! ```
 //!
 //! With br_netfilter (`net.bridge.bridge-nf-call-iptables`, which other engines switch on) the first table sees bridged
@@ -21,7 +22,7 @@ use crate::nft::{Base, Chain, Expression, Family, Field, Hook, Rule, Set, Source
 
 mod sender;
 
-pub(crate) use sender::{MACS, PORTS, SENDERS4, SENDERS6, sender_table};
+pub(crate) use sender::{MACS, PORTS, SENDERS4, SENDERS6, WITHOUT_IPV6, sender_table};
 
 /// Bridges of this engine.
 pub(crate) const BRIDGES: &str = "bridges";

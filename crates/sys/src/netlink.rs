@@ -50,6 +50,36 @@ pub fn check_strictly(socket: BorrowedFd<'_>) -> Result<()> {
     set(socket, GET_STRICT_CHK, 1).context(|| "cannot prepare a netlink socket".into())
 }
 
+/// Flags of interfaces of one network namespace, each read in a fraction of the time that a message takes.
+#[derive(Debug)]
+pub struct Interfaces(OwnedFd);
+
+impl Interfaces {
+    /// Looks at the caller's network namespace.
+    pub fn open() -> Result<Self> {
+        socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+            .context(|| "cannot open a socket for interfaces".into())
+            .map(Self)
+    }
+
+    /// Whether an interface is there and down (`SIOCGIFFLAGS`, netdevice(7)).
+    pub fn is_down(&self, name: &str) -> bool {
+        // SAFETY: an all-zero ifreq is valid.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        if name.len() >= request.ifr_name.len() {
+            return false;
+        }
+        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+            *to = from as libc::c_char;
+        }
+        let code =
+            // SAFETY: SIOCGIFFLAGS reads the name of one ifreq and writes its flags.
+            unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SIOCGIFFLAGS as libc::Ioctl, &raw mut request) };
+        // SAFETY: the kernel has written the flags.
+        code == 0 && unsafe { request.ifr_ifru.ifru_flags } & libc::IFF_UP as libc::c_short == 0
+    }
+}
+
 /// Subscribes to notifications of groups, by their numbers.
 pub fn join_groups(socket: BorrowedFd<'_>, groups: &[u32]) -> Result<()> {
     // A socket hears of nothing before it has an address.

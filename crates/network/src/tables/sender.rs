@@ -1,7 +1,7 @@
 //! The table that frames from containers pass before a bridge sees them: each speaks with its own addresses, and as
 //! nobody's router or DHCP server (CVE-2020-13401). Pure values.
 
-use crate::nft::constants::PREROUTING;
+use crate::nft::constants::{POSTROUTING, PREROUTING};
 use crate::nft::{Base, Chain, Expression, Family, Field, Rule, Set, Source, Table, Verdict};
 use crate::tables::{differs, equals, header, hook, isin, load, notin, rule, verdict};
 
@@ -13,13 +13,17 @@ pub(crate) const MACS: &str = "macs";
 pub(crate) const SENDERS4: &str = "senders4";
 pub(crate) const SENDERS6: &str = "senders6";
 
-const SETS: [Set; 4] = {
+/// Host ends of containers that have no address of IPv6.
+pub(crate) const WITHOUT_IPV6: &str = "without-ipv6";
+
+const SETS: [Set; 5] = {
     use Field::{Interface, Ipv4, Ipv6, Mac};
     [
         Set { name: PORTS, key: &[Interface], value: &[] },
         Set { name: MACS, key: &[Interface, Mac], value: &[] },
         Set { name: SENDERS4, key: &[Interface, Mac, Ipv4], value: &[] },
         Set { name: SENDERS6, key: &[Interface, Mac, Ipv6], value: &[] },
+        Set { name: WITHOUT_IPV6, key: &[Interface], value: &[] },
     ]
 };
 
@@ -50,6 +54,7 @@ pub(crate) fn sender_table(name: &str) -> Table {
         Chain { name: "ipv4", hook: None, rules: ipv4() },
         Chain { name: "ipv6", hook: None, rules: ipv6() },
         Chain { name: "sender", hook: hook("filter", PREROUTING, -350), rules: sender() },
+        Chain { name: "receiver", hook: hook("filter", POSTROUTING, 350), rules: receiver() },
     ];
     Table { family: Family::Bridge, name: name.to_owned(), sets: SETS.to_vec(), chains }
 }
@@ -75,6 +80,17 @@ fn sender() -> Vec<Rule> {
         rule("ARP", [kind(0x0806, "resolution")]),
         rule("nothing else, no VLAN either", [vec![verdict(Verdict::Drop)]]),
     ]
+}
+
+/// A container without IPv6 hears none either: it would take an address from whoever advertises one (CVE-2024-32473).
+fn receiver() -> Vec<Rule> {
+    vec![rule(
+        "no IPv6 where there is none",
+        [
+            vec![load(0, Source::OutInterface), isin(0, WITHOUT_IPV6)],
+            vec![load(0, ETHERNET_KIND), equals(0, &0x86ddu16.to_be_bytes()), verdict(Verdict::Drop)],
+        ],
+    )]
 }
 
 /// RFC 826 over Ethernet: who speaks must be who sends, by both addresses; gratuitous ones have the same fields.

@@ -190,7 +190,7 @@ fn the_kernels_own_limit_is_met() {
     // A transaction of more than a socket sends unasked.
     world.host.sh("nft flush ruleset");
     world.fabric.restore().unwrap();
-    assert_eq!(world.ruleset().matches("crc").count(), 3 * 1030);
+    assert_eq!(world.ruleset().matches("crc").count(), 4 * 1030);
     let faults = world.fabric.faults().unwrap();
     assert!(faults.is_empty(), "{faults:?}");
 }
