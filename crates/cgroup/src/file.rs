@@ -66,10 +66,19 @@ pub(crate) fn open_place(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 
 /// Returns the names of the child directories.
 pub(crate) fn child_dirs(dir: BorrowedFd<'_>) -> Result<Vec<String>> {
+    list(dir, |kind| kind == FileType::Directory)
+}
+
+/// Returns the names of the files.
+pub(crate) fn names(dir: BorrowedFd<'_>) -> Result<Vec<String>> {
+    list(dir, |kind| kind == FileType::RegularFile)
+}
+
+fn list(dir: BorrowedFd<'_>, wanted: impl Fn(FileType) -> bool) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(open_dir(dir, ".")?)? {
         let entry = entry?;
-        if entry.file_type() == FileType::Directory
+        if wanted(entry.file_type())
             && let Ok(name) = entry.file_name().to_str()
             && name != "."
             && name != ".."

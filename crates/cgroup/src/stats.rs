@@ -2,6 +2,7 @@
 
 mod parse;
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -74,6 +75,15 @@ pub struct DeviceIo {
     pub write_operations: u64,
 }
 
+/// Huge pages of one size, in bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HugePages {
+    pub usage: u64,
+    /// The highest usage, where the kernel keeps it.
+    pub peak: u64,
+    pub limit_hits: u64,
+}
+
 /// Pressure stall information (Documentation/accounting/psi.rst).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pressure {
@@ -117,6 +127,55 @@ impl Group {
             },
             pressure: v2.and_then(pressure),
         })
+    }
+
+    /// Reads every counter of `memory.stat` under the kernel's own name.
+    pub fn memory_details(&self) -> BTreeMap<String, u64> {
+        let stat = self.v1(Controller::Memory).or(self.v2()).map(|member| text(member, "memory.stat"));
+        let pair = |line: &str| {
+            let (key, value) = line.split_once(' ')?;
+            Some((key.to_owned(), parse::number(value)?))
+        };
+        stat.iter().flat_map(|stat| stat.lines().filter_map(pair)).collect()
+    }
+
+    /// Reads the counters of huge pages by their size (`2MB`).
+    pub fn huge_pages(&self) -> BTreeMap<String, HugePages> {
+        let (v1, v2) = (self.v1(Controller::Hugetlb), self.v2());
+        let Some(member) = v1.or(v2) else { return BTreeMap::new() };
+        let current = if v1.is_some() { "usage_in_bytes" } else { "current" };
+        let size = |name: &str| {
+            let size = name.strip_prefix("hugetlb.")?.strip_suffix(current)?.strip_suffix('.')?;
+            (!size.contains('.')).then(|| size.to_owned())
+        };
+        let names = file::names(member.dir.as_fd()).unwrap_or_default();
+        let read = |size: String| {
+            let file = |rest: &str| format!("hugetlb.{size}.{rest}");
+            let usage = number(member, &file(current))?;
+            let pages = match v1 {
+                Some(_) => HugePages {
+                    usage,
+                    peak: number(member, &file("max_usage_in_bytes")).unwrap_or(0),
+                    limit_hits: number(member, &file("failcnt")).unwrap_or(0),
+                },
+                None => HugePages { usage, peak: 0, limit_hits: value_of(member, &file("events"), "max") },
+            };
+            Some((size, pages))
+        };
+        names.iter().filter_map(|name| size(name)).filter_map(read).collect()
+    }
+
+    /// Returns the processors and memory nodes that the group may use, as lists of ranges.
+    pub fn cpuset(&self) -> (String, String) {
+        let files = |member, names: [&str; 2]| {
+            let [cpus, mems] = names.map(|name| text(member, name).trim().to_owned());
+            (cpus, mems)
+        };
+        match (self.v1(Controller::Cpuset), self.v2()) {
+            (Some(member), _) => files(member, ["cpuset.cpus", "cpuset.mems"]),
+            (None, Some(member)) => files(member, ["cpuset.cpus.effective", "cpuset.mems.effective"]),
+            (None, None) => Default::default(),
+        }
     }
 
     /// Returns how many processes of the group and below it were killed for want of memory.

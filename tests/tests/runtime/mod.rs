@@ -5,4 +5,5 @@ mod console;
 mod exec;
 mod hooks;
 mod life;
+mod limits;
 mod podman;

@@ -159,6 +159,83 @@ pub(super) struct Ps {
     pub(super) options: Vec<String>,
 }
 
+/// Arguments of `update`.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Update {
+    /// File with the resources to change, or - for standard input; other options are ignored then
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) resources: Option<String>,
+    /// Weight of block IO, from 10 to 1000
+    #[arg(long, value_name = "WEIGHT")]
+    pub(super) blkio_weight: Option<u16>,
+    /// Period of the CPU quota in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(super) cpu_period: Option<u64>,
+    /// CPU time in each period in microseconds
+    #[arg(long, value_name = "MICROSECONDS", allow_negative_numbers = true)]
+    pub(super) cpu_quota: Option<i64>,
+    /// CPU time that may be saved for a burst in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(super) cpu_burst: Option<u64>,
+    /// CPU shares (relative weight)
+    #[arg(long, value_name = "SHARES")]
+    pub(super) cpu_share: Option<u64>,
+    /// Period of the real-time CPU limit in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(super) cpu_rt_period: Option<u64>,
+    /// Real-time CPU limit in microseconds
+    #[arg(long, value_name = "MICROSECONDS", allow_negative_numbers = true)]
+    pub(super) cpu_rt_runtime: Option<i64>,
+    /// Run at idle priority (1) or not (0)
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) cpu_idle: Option<i64>,
+    /// CPUs to use
+    #[arg(long, value_name = "LIST")]
+    pub(super) cpuset_cpus: Option<String>,
+    /// Memory nodes to use
+    #[arg(long, value_name = "LIST")]
+    pub(super) cpuset_mems: Option<String>,
+    /// Memory limit, -1 for none
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    pub(super) memory: Option<String>,
+    /// Memory that is kept under pressure
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    pub(super) memory_reservation: Option<String>,
+    /// Limit of memory and swap together, -1 for none
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    pub(super) memory_swap: Option<String>,
+    /// Accepted: the kernel has dropped it
+    #[arg(long, hide = true, allow_negative_numbers = true)]
+    pub(super) kernel_memory: Option<String>,
+    /// Accepted: the kernel has dropped it
+    #[arg(long, hide = true, allow_negative_numbers = true)]
+    pub(super) kernel_memory_tcp: Option<String>,
+    /// Limit of processes, -1 for none
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(super) pids_limit: Option<i64>,
+    /// Intel RDT (not supported)
+    #[arg(long, hide = true)]
+    pub(super) l3_cache_schema: Option<String>,
+    /// Intel RDT (not supported)
+    #[arg(long, hide = true)]
+    pub(super) mem_bw_schema: Option<String>,
+    #[arg(value_name = "CONTAINER", hide = true)]
+    pub(super) id: String,
+}
+
+/// Arguments of `events`.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Events {
+    /// Show the counters in this interval
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_interval)]
+    pub(super) interval: std::time::Duration,
+    /// Show the counters once
+    #[arg(long)]
+    pub(super) stats: bool,
+    #[arg(value_name = "CONTAINER", hide = true)]
+    pub(super) id: String,
+}
+
 /// Arguments of `spec`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Spec {
@@ -182,4 +259,10 @@ fn parse_user(text: &str) -> Result<(u32, Option<u32>), String> {
         Some((user, group)) => Ok((number(user)?, Some(number(group)?))),
         None => Ok((number(text)?, None)),
     }
+}
+
+fn parse_interval(text: &str) -> Result<std::time::Duration, String> {
+    let nanos = crate::grammar::duration::parse_nanos(text).filter(|nanos| *nanos > 0);
+    let nanos = nanos.and_then(|nanos| u64::try_from(nanos).ok());
+    nanos.map(std::time::Duration::from_nanos).ok_or_else(|| "it is a time above zero, such as 5s".to_owned())
 }

@@ -1,5 +1,8 @@
 //! Carries commands out: requests → engine → text and exit code.
 
+use std::io::Read;
+
+use engine::bundle::request::UpdateRequest;
 use engine::bundle::{self, Runtime};
 use engine::container::Terminal;
 
@@ -7,13 +10,16 @@ use super::FAILED;
 use super::global::Global;
 use super::log::Log;
 use super::print;
-use super::verb::Command;
+use super::verb::{Changes, Command};
 use crate::error::Failure;
 use crate::execute::{Heard, Session};
 use crate::output;
 
 /// The exit code of an exec that did not come to run its process, as runc's.
 const NOT_EXECUTED: u8 = 255;
+
+/// Larger documents are no resources.
+const RESOURCES_BYTES_MAX: u64 = 1 << 20;
 
 /// Carries a command out and returns the exit code.
 pub(super) fn execute(global: &Global, command: &Command, log: &Log) -> Result<u8, Failure> {
@@ -28,6 +34,16 @@ pub(super) fn execute(global: &Global, command: &Command, log: &Log) -> Result<u
         }
         Command::Pause(id) => bundle::pause(&runtime, id),
         Command::Resume(id) => bundle::resume(&runtime, id),
+        Command::Update { id, from } => {
+            let (name, document) = changes(from)?;
+            let request = UpdateRequest { id: id.clone(), document, name };
+            bundle::update(&runtime, &request).map(|warnings| warn(log, &warnings))
+        }
+        Command::Events(request) => {
+            // Whoever reads them may have heard enough.
+            let mut tell = |event: &bundle::Event| output::stdout(&print::line(event)).is_ok();
+            bundle::events(&runtime, request, &mut tell)
+        }
         Command::Spec { bundle, rootless } => {
             let owner = || (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
             bundle::write_spec(bundle, rootless.then(owner))
@@ -62,6 +78,25 @@ pub(super) fn execute(global: &Global, command: &Command, log: &Log) -> Result<u
         Command::Features => return show(&print::pretty(&bundle::features())),
     };
     done.map(|()| 0).map_err(failed)
+}
+
+/// Reads what an update is to change, and says what to call it.
+fn changes(from: &Changes) -> Result<(String, Vec<u8>), Failure> {
+    match from {
+        Changes::Options(document) => Ok(("the options".to_owned(), document.to_string().into_bytes())),
+        Changes::File(path) => {
+            let bytes = sys::fs::read(path).map_err(|error| Failure::from_error(&error, FAILED))?;
+            Ok((path.display().to_string(), bytes))
+        }
+        Changes::Stdin => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .take(RESOURCES_BYTES_MAX)
+                .read_to_end(&mut bytes)
+                .map_err(|error| Failure::from_error(&error, FAILED))?;
+            Ok(("standard input".to_owned(), bytes))
+        }
+    }
 }
 
 fn warn(log: &Log, warnings: &[String]) {

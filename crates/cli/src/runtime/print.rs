@@ -11,6 +11,11 @@ pub(super) fn pretty(document: &impl Serialize) -> String {
     text.expect("our own documents have text keys") + "\n"
 }
 
+/// Returns a document on one line.
+pub(super) fn line(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("our own documents have text keys") + "\n"
+}
+
 /// Returns the state of a container.
 pub(super) fn state(state: &StateView) -> String {
     pretty(state)

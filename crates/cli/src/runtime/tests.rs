@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use engine::bundle::request::{ExecProcess, InheritedFds};
+use engine::bundle::request::{EventsUntil, ExecProcess, InheritedFds};
 
 use super::global;
-use super::verb::{self, Command};
+use super::verb::{self, Changes, Command};
 use crate::caller::Process;
 use crate::error::{Exit, Failure};
 
@@ -46,6 +46,19 @@ fn callers_of_runc_are_understood() {
     assert_eq!(command.args, ["ls", "-l", "--all"]);
     assert_eq!((command.user, command.additional_gids), (Some((7, Some(8))), vec![5]));
     assert!(matches!(parse("exec -p f -d --pid-file x c1").unwrap(), Command::Exec(_)));
+    let from = |line: &str| match parse(line).unwrap() {
+        Command::Update { from, .. } => from,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(from("update --resources - c1"), Changes::Stdin);
+    assert_eq!(from("update -r /f c1"), Changes::File("/f".into()));
+    let Changes::Options(options) = from("update --memory 1m --memory-swap -1 --pids-limit 7 c1") else {
+        panic!()
+    };
+    assert_eq!((&options["memory"]["limit"], &options["memory"]["swap"]), (&(1 << 20).into(), &(-1).into()));
+    assert_eq!((&options["pids"]["limit"], options.get("cpu")), (&7.into(), None));
+    let Command::Events(request) = parse("events --interval 100ms c1").unwrap() else { panic!("events") };
+    assert_eq!(request.until, EventsUntil::End { interval: std::time::Duration::from_millis(100) });
 }
 
 #[test]
@@ -63,7 +76,11 @@ fn what_is_not_built_is_refused_by_name() {
         ("kill c FOO", "FOO"),
         ("ps c aux", "aux"),
         ("checkpoint c", "checkpoint"),
-        ("update c", "update"),
+        ("restore c", "restore"),
+        ("update --l3-cache-schema x c", "--l3-cache-schema"),
+        ("update --memory much c", "much"),
+        ("update", "requires at least 1 argument"),
+        ("events --interval 0 c", "--interval"),
         ("strat c", "did you mean 'coracle runtime start'"),
         ("state", "requires at least 1 argument"),
         ("state a b", "too many arguments: b"),

@@ -2,7 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use engine::bundle::request::{
-    CreateRequest, ExecCommand, ExecProcess, ExecRequest, InheritedFds, KillRequest, RunRequest,
+    CreateRequest, EventsRequest, EventsUntil, ExecCommand, ExecProcess, ExecRequest, InheritedFds,
+    KillRequest, RunRequest,
 };
 use engine::request::Signal;
 
@@ -26,12 +27,23 @@ pub(super) enum Command {
     Ps { id: String, json: bool },
     Pause(String),
     Resume(String),
+    Update { id: String, from: Changes },
+    Events(EventsRequest),
     Spec { bundle: std::path::PathBuf, rootless: bool },
     Features,
 }
 
+/// Where an update finds what to change: the `resources` object of a specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// Made of options.
+    Options(serde_json::Value),
+    File(std::path::PathBuf),
+    Stdin,
+}
+
 /// Word, usage and purpose of each verb.
-const VERBS: [(&str, &str, &str); 13] = [
+const VERBS: [(&str, &str, &str); 15] = [
     ("create", "[OPTIONS] CONTAINER", "Create a container of a bundle"),
     ("start", "CONTAINER", "Run the program of a created container"),
     ("state", "CONTAINER", "Show the state of a container"),
@@ -43,12 +55,14 @@ const VERBS: [(&str, &str, &str); 13] = [
     ("ps", "[OPTIONS] CONTAINER", "Show the processes of a container"),
     ("pause", "CONTAINER", "Stop all processes of a container where they are"),
     ("resume", "CONTAINER", "Let the processes of a paused container run on"),
+    ("update", "[OPTIONS] CONTAINER", "Change the limits of a container"),
+    ("events", "[OPTIONS] CONTAINER", "Show counters and want of memory of a container until it ends"),
     ("spec", "[OPTIONS]", "Write a specification to begin with"),
     ("features", "", "Show what this runtime supports"),
 ];
 
 /// runc's verbs that are not built.
-const LATER: [&str; 4] = ["checkpoint", "events", "restore", "update"];
+const LATER: [&str; 2] = ["checkpoint", "restore"];
 
 /// Reads a verb and its arguments.
 pub(super) fn parse(words: &[String], caller: &dyn Caller) -> Result<Command, Exit> {
@@ -75,6 +89,12 @@ pub(super) fn parse(words: &[String], caller: &dyn Caller) -> Result<Command, Ex
             Ok(Command::List { json: format == Form::Json, quiet })
         }
         "ps" => Ok(ps(line.read()?)?),
+        "update" => Ok(update(line.read()?)?),
+        "events" => {
+            let arguments::Events { interval, stats, id } = line.read()?;
+            let until = if stats { EventsUntil::Now } else { EventsUntil::End { interval } };
+            Ok(Command::Events(EventsRequest { id, until }))
+        }
         "spec" => {
             let arguments::Spec { bundle, rootless } = line.read()?;
             Ok(Command::Spec { bundle: absolute(&bundle, caller)?, rootless })
@@ -164,6 +184,60 @@ fn exec(arguments: arguments::Exec, caller: &dyn Caller) -> Result<ExecRequest, 
         ignore_paused: arguments.ignore_paused,
         cgroups: arguments.cgroup,
     })
+}
+
+fn update(arguments: arguments::Update) -> Result<Command, Failure> {
+    let id = arguments.id.clone();
+    let from = match arguments.resources.as_deref() {
+        Some("-") => Changes::Stdin,
+        Some(path) => Changes::File(path.into()),
+        None => Changes::Options(options(&arguments)?),
+    };
+    Ok(Command::Update { id, from })
+}
+
+/// Writes the options as the document that a file would hold.
+fn options(arguments: &arguments::Update) -> Result<serde_json::Value, Failure> {
+    let schemata = [
+        ("--l3-cache-schema", arguments.l3_cache_schema.as_deref()),
+        ("--mem-bw-schema", arguments.mem_bw_schema.as_deref()),
+    ];
+    if let Some((flag, _)) = schemata.iter().find(|(_, given)| given.is_some_and(|text| !text.is_empty())) {
+        return Err(Failure::new(FAILED, format!("update: {flag} is not supported: there is no Intel RDT")));
+    }
+    let bytes = |flag: &str, text: &Option<String>| match text.as_deref() {
+        None | Some("") => Ok(None),
+        Some("-1") => Ok(Some(-1)),
+        Some(text) => match crate::grammar::size::parse(text) {
+            Ok(bytes) => Ok(Some(bytes.cast_signed())),
+            Err(error) => Err(Failure::new(FAILED, format!("invalid value \"{text}\" for {flag}: {error}"))),
+        },
+    };
+    let cpu = serde_json::json!({
+        "shares": arguments.cpu_share,
+        "quota": arguments.cpu_quota,
+        "burst": arguments.cpu_burst,
+        "period": arguments.cpu_period,
+        "realtimeRuntime": arguments.cpu_rt_runtime,
+        "realtimePeriod": arguments.cpu_rt_period,
+        "cpus": arguments.cpuset_cpus,
+        "mems": arguments.cpuset_mems,
+        "idle": arguments.cpu_idle,
+    });
+    let memory = serde_json::json!({
+        "limit": bytes("--memory", &arguments.memory)?,
+        "reservation": bytes("--memory-reservation", &arguments.memory_reservation)?,
+        "swap": bytes("--memory-swap", &arguments.memory_swap)?,
+        "kernel": bytes("--kernel-memory", &arguments.kernel_memory)?,
+        "kernelTCP": bytes("--kernel-memory-tcp", &arguments.kernel_memory_tcp)?,
+    });
+    let io = serde_json::json!({ "weight": arguments.blkio_weight });
+    let pids = serde_json::json!({ "limit": arguments.pids_limit });
+    let given =
+        |part: &serde_json::Value| part.as_object().is_some_and(|part| part.values().any(|it| !it.is_null()));
+    let parts = [("cpu", cpu), ("memory", memory), ("blockIO", io), ("pids", pids)];
+    let parts = parts.into_iter().filter(|(_, part)| given(part));
+    Ok(parts.map(|(name, part)| (name.to_owned(), part)).collect())
 }
 
 fn ps(arguments: arguments::Ps) -> Result<Command, Failure> {

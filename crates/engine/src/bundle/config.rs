@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use oci::runtime::{NamespaceKind, Process, Seccomp, Spec};
+use oci::runtime::{NamespaceKind, Process, Resources, Seccomp, Spec};
 use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 use sys::{Context, Dir};
@@ -67,14 +67,19 @@ pub(super) fn kept(dir: &Dir) -> Result<Spec> {
 /// Reads the `process` object of a file.
 pub(super) fn process_file(path: &Path) -> Result<Process> {
     let bytes = sys::fs::read(path)?;
-    read(&bytes, path)
+    read(&bytes, &path.display().to_string())
+}
+
+/// Reads the `resources` object of a document.
+pub(super) fn resources(bytes: &[u8], name: &str) -> Result<Resources> {
+    read(bytes, name)
 }
 
 /// Reads a document. Programs in Go write `null` for an empty list; it counts as absent.
-fn read<T: serde::de::DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T> {
+fn read<T: serde::de::DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
     let failed = match serde_json::from_slice(bytes) {
         Ok(read) => return Ok(read),
-        Err(error) => unreadable(path, error),
+        Err(error) => Error::invalid(format!("cannot understand `{name}`")).caused_by(error),
     };
     let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return Err(failed) };
     drop_nulls(&mut value);
@@ -93,7 +98,7 @@ fn drop_nulls(value: &mut Value) {
 }
 
 fn parse(bytes: &[u8], path: &Path) -> Result<Spec> {
-    let spec: Spec = read(bytes, path)?;
+    let spec: Spec = read(bytes, &path.display().to_string())?;
     if spec.oci_version.split('.').next() != Some("1") {
         return Err(Error::unsupported(format!(
             "`{}` has ociVersion `{}`: this runtime reads 1.x",
@@ -102,10 +107,6 @@ fn parse(bytes: &[u8], path: &Path) -> Result<Spec> {
         )));
     }
     Ok(spec)
-}
-
-fn unreadable(path: &Path, error: serde_json::Error) -> Error {
-    Error::invalid(format!("cannot understand `{}`", path.display())).caused_by(error)
 }
 
 /// Paths of the host are relative to the bundle.

@@ -12,6 +12,7 @@ use super::record::Record;
 use crate::error::{Error, Result};
 
 pub(super) const LOCK: &str = "lock";
+pub(super) const LIMITS: &str = "limits.lock";
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const START: &str = "start";
 pub(super) const STATE: &str = "state.json";

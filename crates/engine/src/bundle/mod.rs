@@ -7,7 +7,8 @@
 //!     .seccomp/                                 compiled filters
 //!     ID/                                       one directory a container, mode 0700
 //!       lock                                    held while it is created, started or deleted
-//!       config.json                             the specification as it was at its creation
+//!       limits.lock                             held while its limits are changed
+//!       config.json                             the specification as it was at its creation, with the limits of now
 //!       start                                   socket at which a created container waits to be started
 //!       state.json                              written last; without it there is no container
 //! ```
@@ -16,6 +17,7 @@ mod config;
 mod console;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod foreground;
@@ -31,10 +33,12 @@ mod record;
 mod run;
 mod spec;
 mod start;
+mod update;
 
 pub use crate::processes::ProcessRow;
 pub use create::create;
 pub use delete::delete;
+pub use events::{Event, events};
 pub use exec::exec;
 pub use features::features;
 pub use home::Runtime;
@@ -46,6 +50,7 @@ pub use record::StateView;
 pub use run::run;
 pub use spec::write_spec;
 pub use start::start;
+pub use update::update;
 
 pub use oci::runtime::SPEC_VERSION;
 

@@ -1,6 +1,7 @@
 //! What the verbs of the OCI runtime are asked: plain data, with absolute paths where a verb needs them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::request::Signal;
 
@@ -77,4 +78,30 @@ pub struct KillRequest {
     pub signal: Signal,
     /// To every process, not to the first alone.
     pub all: bool,
+}
+
+/// Other limits for a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateRequest {
+    pub id: String,
+    /// The `resources` object of a specification, as JSON; what is absent stays as it is.
+    pub document: Vec<u8>,
+    /// What to call the document in an error.
+    pub name: String,
+}
+
+/// Events of a container that are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventsRequest {
+    pub id: String,
+    pub until: EventsUntil,
+}
+
+/// How long events are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventsUntil {
+    /// The counters once.
+    Now,
+    /// The counters in this interval, and what happens in between, until the container's end.
+    End { interval: Duration },
 }
