@@ -11,6 +11,7 @@ mod keep;
 mod life;
 mod lifecycle;
 mod limits;
+mod logs;
 mod lost;
 mod network;
 mod programs;

@@ -309,10 +309,16 @@ fn events(
 }
 
 fn logs(engine: &Engine, request: &engine::request::LogsRequest) -> Result<u8, Failure> {
-    container::logs(engine, request, |line| {
+    let warnings = container::logs(engine, request, |line| {
         let mut bytes = Vec::with_capacity(line.text.len() + 32);
         if request.timestamps {
             bytes.extend_from_slice(line.time.as_bytes());
+            bytes.push(b' ');
+        }
+        if request.details {
+            // As with Docker, a space stands there without any too.
+            let pairs: Vec<_> = line.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            bytes.extend_from_slice(pairs.join(",").as_bytes());
             bytes.push(b' ');
         }
         bytes.extend_from_slice(&line.text);
@@ -324,6 +330,7 @@ fn logs(engine: &Engine, request: &engine::request::LogsRequest) -> Result<u8, F
         let _ = std::io::stdout().flush();
     })
     .map_err(|error| failure(&error, 1))?;
+    warnings.iter().for_each(|text| warn(text));
     Ok(0)
 }
 

@@ -1,5 +1,6 @@
 //! What the engine asks of a guardian: everything it needs, decided beforehand.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use network::{Endpoint, PortRule};
@@ -73,13 +74,31 @@ impl Attachment {
     }
 }
 
-/// Bounded log files.
+/// Log files.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogConfig {
     /// The newest file; older ones are `NAME.1`, `NAME.2`, …
     pub path: PathBuf,
+    pub form: LogForm,
+    /// Of one file; the largest number where there is no bound.
     pub bytes_max: u64,
     pub files_max: u32,
+    /// Whether older files are compressed.
+    pub compress: bool,
+    /// What is said with each record in Docker's form.
+    pub attributes: BTreeMap<String, String>,
+    /// How much is kept for an attached client that does not read; more is dropped and counted. Absent: the container
+    /// waits for it.
+    pub client_bytes_max: Option<u64>,
+}
+
+/// How a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogForm {
+    /// As the Kubernetes CRI has it.
+    Cri,
+    /// As Docker has it.
+    Json,
 }
 
 /// What becomes of a container that has ended.

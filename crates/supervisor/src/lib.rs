@@ -27,7 +27,7 @@ mod teardown;
 
 pub use client::{Client, Event};
 pub use guardian::main as guardian_main;
-pub use job::{Attachment, Job, KEPT, LogConfig, NetworkJob, RENAMED, Removal, Teardown};
+pub use job::{Attachment, Job, KEPT, LogConfig, LogForm, NetworkJob, RENAMED, Removal, Teardown};
 pub use launch::{GUARDIAN_ARGUMENT, LOCK, LaunchError, launch};
 pub use protocol::{FailureReport, Phase, Stream};
 pub use relay::{Relay, RelayEnd, relay};

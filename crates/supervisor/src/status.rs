@@ -71,6 +71,17 @@ pub struct Status {
     /// Where the supervisor answers for names in the container, if it does.
     #[serde(default)]
     pub resolver_port: Option<u16>,
+    #[serde(default)]
+    pub dropped: Dropped,
+}
+
+/// What was printed and is nowhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Records that could not be written to the log.
+    pub log_records: u64,
+    /// Bytes that attached clients did not read in time, where they may not hold the container up.
+    pub client_bytes: u64,
 }
 
 impl Status {
@@ -222,6 +233,7 @@ mod tests {
             warnings: vec!["careful".into()],
             cgroup: Some("/a".into()),
             resolver_port: Some(40_000),
+            dropped: Dropped::default(),
         };
         status.save(directory.path()).unwrap();
         assert_eq!(Status::load(directory.path()).unwrap().as_ref(), Some(&status));

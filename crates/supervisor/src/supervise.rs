@@ -324,6 +324,7 @@ fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid) -> Status {
         warnings: Vec::new(),
         cgroup: job.cgroup.clone(),
         resolver_port: None,
+        dropped: status::Dropped::default(),
     }
 }
 
@@ -376,6 +377,8 @@ struct Supervisor<'a> {
     ended: Option<ExitStatus>,
     /// The ends of the guardian's children.
     exits: OwnedFd,
+    /// What was dropped before our time.
+    before: status::Dropped,
     /// The guardian in the place of one that was killed, if that was in our time.
     successor: Option<Successor>,
 }
@@ -387,10 +390,11 @@ impl<'a> Supervisor<'a> {
         status: Status,
         group: Option<cgroup::Group>,
         pidfd: OwnedFd,
-        clients: Clients,
+        mut clients: Clients,
         input: Input,
     ) -> sys::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC).context(|| "cannot make an event queue".into())?;
+        clients.bytes_max = job.log.as_ref().and_then(|log| log.client_bytes_max);
         let exits = assignment.exits.try_clone().context(|| "cannot keep a pipe".into())?;
         let outputs = Outputs::new(assignment.holdings, job.log.take());
         let forwarding = job
@@ -398,6 +402,7 @@ impl<'a> Supervisor<'a> {
             .as_ref()
             .and_then(|network| Forwarding::start(&network.ports, &assignment.holdings.ports).ok().flatten());
         let warden = job.network.as_ref().and_then(|network| Warden::candidate(network, &epoll));
+        let before = status.dropped;
         let supervisor = Self {
             assignment,
             job,
@@ -412,6 +417,7 @@ impl<'a> Supervisor<'a> {
             warden,
             epoll,
             ended: None,
+            before,
             exits,
             successor: None,
         };
@@ -459,6 +465,7 @@ impl<'a> Supervisor<'a> {
             Source::Process => self.ended = self.end_without_guardian(),
             Source::Stdout | Source::Stderr => {
                 self.outputs.pump(source, &mut self.clients, &self.epoll)?;
+                self.tell_dropped();
             }
             Source::Stdin => self.input.flush(&self.epoll, &mut self.clients)?,
             Source::Listener => self.clients.accept(&self.assignment.holdings.listener, &self.epoll)?,
@@ -481,6 +488,25 @@ impl<'a> Supervisor<'a> {
             self.tell_of_ended_input();
         }
         Ok(())
+    }
+
+    /// Writes down what was dropped: at first at once, then each time it has doubled, and at the end.
+    fn tell_dropped(&mut self) {
+        let dropped = self.dropped();
+        let told = &self.status.dropped;
+        let more = |now: u64, told: u64| now > 2 * told;
+        if more(dropped.log_records, told.log_records) || more(dropped.client_bytes, told.client_bytes) {
+            self.status.dropped = dropped;
+            let _ = self.status.save(&self.job.run_dir);
+        }
+    }
+
+    /// What was dropped in this run, before us too.
+    fn dropped(&self) -> status::Dropped {
+        status::Dropped {
+            log_records: self.before.log_records + self.outputs.dropped(),
+            client_bytes: self.before.client_bytes + self.clients.dropped,
+        }
     }
 
     /// Lets go of the input's writing end wherever it is held.
@@ -609,6 +635,7 @@ impl<'a> Supervisor<'a> {
             let _ = group.kill(rustix::process::Signal::KILL);
         }
         self.outputs.drain(&mut self.clients, &self.epoll);
+        self.status.dropped = self.dropped();
         // Its sockets would keep the network namespace.
         self.resolver = None;
         self.forwarding = None;

@@ -66,7 +66,12 @@ fn update_changes_what_is_named_by_options_a_file_or_standard_input() {
     assert_ne!(limit(&id, MEMORY), mega(70));
     // Rules for devices are no limits that change.
     bundles.run(&["exec", &id, "sh", "-c", "echo >/dev/null"]).ok();
-    bundles.command(&["update", "-r", "-", &id]).stdin("{").run().fails_with(1).error_names(&["standard input"]);
+    bundles
+        .command(&["update", "-r", "-", &id])
+        .stdin("{")
+        .run()
+        .fails_with(1)
+        .error_names(&["standard input"]);
     bundles.run(&["update", "-r", "/nowhere", &id]).fails_with(1).error_names(&["/nowhere"]);
     bundles.run(&["update", "--memory", "1m", "nosuch"]).fails_with(1).error_names(&["does not exist"]);
     bundles.run(&["kill", &id, "KILL"]).ok();
@@ -85,7 +90,9 @@ fn events_tell_the_counters_until_the_container_ends() {
     assert_eq!((&event["type"], &event["id"]), (&json!("stats"), &json!(id)));
     let data = &event["data"];
     assert_eq!(data["memory"]["usage"]["limit"], 64 << 20, "{event}");
-    for counter in [&data["memory"]["usage"]["usage"], &data["cpu"]["usage"]["total"], &data["pids"]["current"]] {
+    for counter in
+        [&data["memory"]["usage"]["usage"], &data["cpu"]["usage"]["total"], &data["pids"]["current"]]
+    {
         assert!(counter.as_u64().unwrap() > 0, "{event}");
     }
     assert!(data["memory"]["raw"].as_object().unwrap().len() > 10, "{event}");

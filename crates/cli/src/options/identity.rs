@@ -35,10 +35,10 @@ pub(super) struct Identity {
     /// Container isolation technology
     #[arg(long)]
     isolation: Option<String>,
-    /// Logging driver for the container (local, none)
+    /// Logging driver for the container (local, json-file, none)
     #[arg(long, value_name = "DRIVER")]
     log_driver: Option<String>,
-    /// Log driver options (max-size, max-file)
+    /// Log driver options (max-size, max-file, compress, mode, max-buffer-size; json-file: labels, env)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value::parse_pair)]
     log_opt: Vec<Pair>,
     /// Disable any container-specified HEALTHCHECK

@@ -83,7 +83,7 @@ fn flags_that_are_not_there_yet() {
             "run --kernel-memory 5m busybox",
             "run --isolation vm busybox",
             "run --log-driver syslog busybox",
-            "run --log-opt compress=true busybox",
+            "run --log-driver json-file --log-opt tag=x busybox",
             "run --disable-content-trust=false busybox",
             "start --checkpoint x a",
             "rm -l a",

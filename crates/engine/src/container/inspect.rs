@@ -11,8 +11,8 @@ use super::spec;
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::{
-    Capability, DEFAULT_NETWORK, DeviceRule, Entrypoint, LogDriver, NetworkMode, PublishRequest, Seccomp,
-    Security, Timeout, Unmask, UserMode,
+    Capability, DEFAULT_NETWORK, DeviceRule, Entrypoint, NetworkMode, PublishRequest, Seccomp, Security,
+    Timeout, Unmask, UserMode,
 };
 
 /// Returns the document of a container; with `size`, what it takes on disk too.
@@ -45,7 +45,7 @@ fn document(engine: &Engine, container: &Container) -> Value {
         "ResolvConfPath": engine.container_dir(&record.id).join("resolv.conf"),
         "HostnamePath": engine.container_dir(&record.id).join("hostname"),
         "HostsPath": engine.container_dir(&record.id).join("hosts"),
-        "LogPath": engine.container_dir(&record.id).join("log"),
+        "LogPath": super::log_files::path(engine, record).unwrap_or_default(),
         "Name": format!("/{}", record.name),
         "RestartCount": 0,
         "Driver": "overlay",
@@ -149,6 +149,7 @@ fn state(container: &Container) -> Value {
     let status = container.status.as_ref();
     let life = container.state();
     let running = container.is_running();
+    let dropped = status.map(|status| status.dropped).unwrap_or_default();
     let time = |time: Option<i64>| match time {
         Some(time) if time > 0 => format_time(time),
         _ => "0001-01-01T00:00:00Z".to_owned(),
@@ -166,6 +167,7 @@ fn state(container: &Container) -> Value {
         "StartedAt": time(status.map(|status| status.started)),
         "FinishedAt": time(status.map(|status| status.finished)),
         "Warnings": status.map(|status| status.warnings.clone()).unwrap_or_default(),
+        "Dropped": { "LogRecords": dropped.log_records, "ClientBytes": dropped.client_bytes },
         "GuardianPid": status.filter(|_| running).map_or(0, |status| status.guardian),
         "SupervisorPid": status.filter(|_| running).map_or(0, |status| status.supervisor),
     })
@@ -188,7 +190,10 @@ fn host_config(container: &Container) -> Value {
         "Mounts": mounts::asked(request),
         "VolumesFrom": mounts::volumes_from(request),
         "Tmpfs": mounts::tmpfs(request),
-        "LogConfig": { "Type": if request.log == LogDriver::Off { "none" } else { "local" }, "Config": {} },
+        "LogConfig": {
+            "Type": request.log.name(),
+            "Config": request.log.options().map(|options| options.typed.clone()).unwrap_or_default(),
+        },
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
         "PortBindings": port_bindings(&request.publish),
         "PublishAllPorts": request.publish_all,

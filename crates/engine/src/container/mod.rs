@@ -15,6 +15,7 @@ mod idrange;
 mod inspect;
 mod kill;
 mod list;
+mod log_files;
 mod logs;
 mod pattern;
 mod pause;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use store::Lock;
 use supervisor::events::{EventsJob, MountedVolume};
 use supervisor::status::Summary;
-use supervisor::{Attachment, Client, Job, LogConfig, Teardown};
+use supervisor::{Attachment, Client, Job, Teardown};
 use sys::Dir;
 
 use super::attach::{Attached, Outcome, Terminal};
@@ -17,12 +17,8 @@ use super::record::ContainerRecord;
 use super::spec::{self, Situation};
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
-use crate::request::{LogDriver, StartRequest};
+use crate::request::StartRequest;
 use crate::timing::Timing;
-
-/// Log files of a container unless asked otherwise: five of 20 MiB.
-const LOG_BYTES_MAX: u64 = 20 << 20;
-const LOG_FILES_MAX: u32 = 5;
 
 /// What a start needs besides the record.
 #[derive(Debug)]
@@ -252,14 +248,6 @@ pub(super) fn common_job(
 ) -> Job {
     let request = &record.request;
     let directory = engine.container_dir(&record.id);
-    let log = match &request.log {
-        LogDriver::Local { max_bytes, max_files } => Some(LogConfig {
-            path: directory.join("log"),
-            bytes_max: max_bytes.unwrap_or(LOG_BYTES_MAX),
-            files_max: max_files.unwrap_or(LOG_FILES_MAX),
-        }),
-        LogDriver::Off => None,
-    };
     let removals = match request.auto_remove {
         true => super::remove::removals(engine, record, super::remove::Volumes::Removed),
         false => Vec::new(),
@@ -277,7 +265,7 @@ pub(super) fn common_job(
         open_stdin: request.interactive,
         stdin_once: options.stdin_once,
         attach: options.attach,
-        log,
+        log: super::log_files::config(engine, record),
         network: None,
         events: EventsJob { run_root: engine.run_root().to_owned(), volumes: mounted_volumes(record) },
         teardown: Teardown {

@@ -153,14 +153,56 @@ pub enum RestartPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogDriver {
     /// Bounded files of the engine's own; absent limits are the engine's defaults.
-    Local { max_bytes: Option<u64>, max_files: Option<u32> },
+    Local(LogOptions),
+    /// Files in Docker's form, without a bound unless one is given.
+    JsonFile(LogOptions),
     /// Nowhere, unless somebody is attached.
     Off,
 }
 
+/// What a log driver was told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogOptions {
+    /// Of one file.
+    pub max_bytes: Option<u64>,
+    pub max_files: Option<u32>,
+    #[serde(default)]
+    pub compress: Option<bool>,
+    /// How much is kept for an attached client that does not read (`mode=non-blocking`); absent: the container waits.
+    #[serde(default)]
+    pub buffer_bytes: Option<u64>,
+    /// Labels and variables of the container that each record bears.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// As typed.
+    #[serde(default)]
+    pub typed: BTreeMap<String, String>,
+}
+
+impl LogDriver {
+    /// Returns Docker's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+            Self::JsonFile(_) => "json-file",
+            Self::Off => "none",
+        }
+    }
+
+    /// Returns what it was told.
+    pub fn options(&self) -> Option<&LogOptions> {
+        match self {
+            Self::Local(options) | Self::JsonFile(options) => Some(options),
+            Self::Off => None,
+        }
+    }
+}
+
 impl Default for LogDriver {
     fn default() -> Self {
-        Self::Local { max_bytes: None, max_files: None }
+        Self::Local(LogOptions::default())
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) struct Clients {
     buffer: Vec<u8>,
     /// Whether the end of an attached client's input is the container's.
     pub(crate) stdin_once: bool,
+    /// How many bytes are kept for one that does not read; without a number the container waits for it.
+    pub(crate) bytes_max: Option<u64>,
+    /// Bytes that were not kept.
+    pub(crate) dropped: u64,
 }
 
 /// What a client may want of the supervisor as a whole.
@@ -45,6 +49,8 @@ struct Client {
     pending: VecDeque<Vec<u8>>,
     /// Whether its input waits for the container to read.
     held: bool,
+    /// Bytes that it has missed and was not told of yet.
+    missed: u64,
 }
 
 /// Sends a record on a socket that has room for it.
@@ -55,7 +61,7 @@ pub(crate) fn send_now(socket: &OwnedFd, reply: &Reply<'_>) {
 impl Clients {
     /// Takes the client that launched the container.
     pub(crate) fn add_launcher(&mut self, socket: OwnedFd, streams: Attachment, owns_stdin: bool) {
-        self.places.push(Some(Client { socket, streams, owns_stdin, pending: VecDeque::new(), held: false }));
+        self.places.push(Some(Client { owns_stdin, streams, ..Client::new(socket) }));
     }
 
     pub(crate) fn register(&self, epoll: &OwnedFd) -> sys::Result<()> {
@@ -69,13 +75,7 @@ impl Clients {
 
     pub(crate) fn accept(&mut self, listener: &OwnedFd, epoll: &OwnedFd) -> sys::Result<()> {
         while let Ok(socket) = accept_with(listener, SocketFlags::CLOEXEC) {
-            let client = Client {
-                socket,
-                streams: Attachment::default(),
-                owns_stdin: false,
-                pending: VecDeque::new(),
-                held: false,
-            };
+            let client = Client::new(socket);
             let place = self.places.iter().position(Option::is_none).unwrap_or(self.places.len());
             watch(epoll, &client, place)?;
             if place == self.places.len() {
@@ -94,9 +94,9 @@ impl Clients {
         }
     }
 
-    /// Whether an attached client still has a record to take.
+    /// Whether the container must wait for an attached client that still has a record to take.
     pub(crate) fn are_full(&self) -> bool {
-        self.places.iter().flatten().any(|client| !client.pending.is_empty())
+        self.bytes_max.is_none() && self.places.iter().flatten().any(|client| !client.pending.is_empty())
     }
 
     /// Passes output to those who want the stream.
@@ -109,6 +109,15 @@ impl Clients {
             };
             if !wanted {
                 continue;
+            }
+            if let Some(bytes_max) = self.bytes_max {
+                let kept: usize = client.pending.iter().map(Vec::len).sum();
+                if kept > 0 && (kept + bytes.len()) as u64 > bytes_max {
+                    client.missed += bytes.len() as u64;
+                    self.dropped += bytes.len() as u64;
+                    continue;
+                }
+                client.tell_missed();
             }
             client.pending.push_back(Reply::Output(stream, bytes).encode());
             match client.send_pending() {
@@ -205,6 +214,7 @@ impl Clients {
     /// Sends everything that is left and a last word; a slow reader keeps nobody waiting but us.
     pub(crate) fn send_last<'r>(&mut self, replies: impl Iterator<Item = Reply<'r>>) {
         let mut clients: Vec<Client> = self.places.drain(..).flatten().collect();
+        clients.iter_mut().for_each(Client::tell_missed);
         for reply in replies {
             clients.iter_mut().for_each(|client| client.pending.push_back(reply.encode()));
         }
@@ -231,6 +241,20 @@ enum Sent {
 }
 
 impl Client {
+    fn new(socket: OwnedFd) -> Self {
+        let streams = Attachment::default();
+        Self { socket, streams, owns_stdin: false, pending: VecDeque::new(), held: false, missed: 0 }
+    }
+
+    /// Says how much it has missed, where that is something.
+    fn tell_missed(&mut self) {
+        let missed = std::mem::take(&mut self.missed);
+        if missed > 0 {
+            let text = format!("{missed} bytes of output were dropped: they were not read in time");
+            self.pending.push_back(Reply::Warning(&text).encode());
+        }
+    }
+
     /// Sends what the socket takes.
     fn send_pending(&mut self) -> Sent {
         while let Some(record) = self.pending.front() {

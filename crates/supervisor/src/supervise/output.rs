@@ -46,6 +46,11 @@ impl<'a> Outputs<'a> {
         Self { streams, log: log.map(Writer::new), buffer: Vec::new(), paused: false }
     }
 
+    /// How many records of the log could not be written.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.log.as_ref().map_or(0, Writer::dropped)
+    }
+
     pub(crate) fn register(&self, epoll: &OwnedFd) -> sys::Result<()> {
         for output in &self.streams {
             let _ = rustix::io::ioctl_fionbio(output.fd, true);
@@ -94,6 +99,9 @@ impl<'a> Outputs<'a> {
     pub(crate) fn drain(&mut self, clients: &mut Clients, epoll: &OwnedFd) {
         for index in 0..self.streams.len() {
             while self.streams[index].open && self.read(index, clients, epoll) == Read::Some {}
+        }
+        if let Some(log) = &mut self.log {
+            log.finish();
         }
     }
 
