@@ -7,10 +7,9 @@ pub type Hardware = [u8; 6];
 
 pub const EVERYBODY: Hardware = [0xff; 6];
 
-/// Sends frames, given in hexadecimal after the interface, through a raw socket: socket(AF_PACKET, SOCK_RAW), and a
-/// `sockaddr_ll` (packet(7)). Perl has neither by name.
-pub const SEND: &str = r#"my $link = shift; open(my $i, "<", "/sys/class/net/$link/ifindex") or die "$link: $!";
-my $index = <$i> + 0; socket(my $s, 17, 3, 0x0300) or die "socket: $!";
+/// Sends frames, given in hexadecimal after the index of the interface, through a raw socket: socket(AF_PACKET,
+/// SOCK_RAW), and a `sockaddr_ll` (packet(7)). Perl has neither by name.
+pub const SEND: &str = r#"my $index = shift; socket(my $s, 17, 3, 0x0300) or die "socket: $!";
 for (@ARGV) { send($s, pack("H*", $_), 0, pack("S n i S C C a8", 17, 3, $index, 0, 0, 6, "")) or die "send: $!" }"#;
 
 /// Prints a frame as [`SEND`] takes it.

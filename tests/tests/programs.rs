@@ -1,6 +1,7 @@
 //! Real servers, as Debian has them, and what people do to them.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tests::lan::{HOST, HOST6, NEIGHBOUR, WORLD6};
@@ -168,5 +169,5 @@ fn the_example_of_a_web_server_and_a_database_runs() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/web-and-database/run.sh");
     let example =
         lan.host.command("sh", &[script]).env("CORACLE_BIN", tests::binary()).env("SERVICES_TAR", services);
-    example.run().ok().stdout_has("version 2, visitor 3").quiet();
+    example.timeout(Duration::from_secs(150)).run().ok().stdout_has("version 2, visitor 3").quiet();
 }

@@ -94,10 +94,16 @@ fn what_a_dead_container_held_is_given_to_the_next() {
     let id = site.engine.inspect("box", "{{.Id}}");
     let status = site.engine.run_root().join("containers").join(id).join("status");
     let status: serde_json::Value = serde_json::from_slice(&std::fs::read(status).unwrap()).unwrap();
-    // Everybody who could give it back is killed at once.
-    for who in ["guardian", "supervisor", "pid"] {
-        let pid = i32::try_from(status[who].as_i64().unwrap()).unwrap();
+    // Everybody who could give it back is killed at once, and has ended.
+    let pids =
+        ["guardian", "supervisor", "pid"].map(|who| i32::try_from(status[who].as_i64().unwrap()).unwrap());
+    for pid in pids {
         let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), Signal::KILL);
+    }
+    for pid in pids {
+        eventually("it has ended", || {
+            std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+        });
     }
     site.engine.run(&["wait", "box"]).ok();
     let inside = site.run("heir", FLAGS);

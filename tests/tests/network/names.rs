@@ -45,9 +45,6 @@ fn containers_are_found_by_every_name_they_have() {
     exec(&["ping", "-c", "1", "server"]);
     exec(&["nslookup", "db"]).stdout_has(&address);
     exec(&["cat", "/etc/resolv.conf"]).stdout_has("nameserver 127.0.0.11");
-    let debian = site.engine.image("debian");
-    let getent = ["run", "--rm", "--network", "net", &debian, "getent", "ahosts", "db"];
-    site.engine.run(&getent).ok().stdout_has(&address).stdout_has(&address6);
 }
 
 #[test]
@@ -214,9 +211,8 @@ fn servers_that_a_container_asks_for_are_asked_from_inside() {
     let words = [&["run", "--rm"], &flags[..], &[&site.image, "cat", "/etc/resolv.conf"]].concat();
     let conf = site.engine.run(&words).ok().stdout_has(&format!("nameserver {WORLD}\n"));
     conf.stdout_has("search deep.test").stdout_has("timeout:3").stdout_lacks("127.0.0.11");
-    let debian = site.engine.image("debian");
-    let words = [&["run", "--rm"], &flags[..], &[&debian, "getent", "hosts", "host"]].concat();
-    site.engine.run(&words).ok().stdout_has("host.deep.test");
+    let words = [&["run", "--rm"], &flags[..], &[&site.image, "ping", "-c", "1", "host"]].concat();
+    site.engine.run(&words).ok().stdout_has(WORLD);
     // The host's own servers were not asked.
     assert!(!own.asked().is_empty());
     assert_eq!(upstream.asked(), Vec::<String>::new());
