@@ -320,6 +320,106 @@ fn ports_and_names_outlive_both() {
 }
 
 #[test]
+fn another_binary_takes_over_what_the_old_one_began() {
+    let (engine, image) = busybox();
+    // The one that starts it is replaced, as an upgrade does.
+    let old = engine.base().join("old");
+    fs::copy(engine.binary(), &old).unwrap();
+    let words = ["run", "-d", "--name", "box", &image, "sh", "-c", &script()];
+    let id = engine.command_as(&old, &words).run().ok().text().to_owned();
+    fs::remove_file(&old).unwrap();
+    for victims in [Victims::Supervisor, Victims::Guardian, Victims::Both] {
+        strike(&engine, &id, victims);
+        if victims == Victims::Both {
+            engine.run(&["ps"]).ok();
+        }
+        accompanied(&engine, &id);
+    }
+    engine.run(&["wait", "box"]).ok().prints("7");
+}
+
+/// Replaces a part of a container's status.
+fn forge(engine: &Engine, id: &str, from: &str, to: &str) {
+    let path = engine.run_root().join("containers").join(id).join("status");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn a_process_of_another_boot_is_nobodys() {
+    let (engine, image) = busybox();
+    let id = engine.run(&["run", "-d", "--name", "box", &image, "sleep", "600"]).ok().text().to_owned();
+    let pid = status_of(&engine, &id, "pid");
+    strike(&engine, &id, Victims::Both);
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    forge(&engine, &id, boot.trim(), "00000000-0000-0000-0000-000000000000");
+    assert_eq!(engine.inspect("box", "{{.State.Status}} {{.State.ExitCode}} {{.State.Pid}}"), "exited 255 0");
+    engine.run(&["stop", "-t", "0", "box"]).ok();
+    engine.run(&["kill", "box"]).fails_with(1);
+    assert!(is_alive(pid), "what bears the number now is somebody else");
+    forge(&engine, &id, "00000000-0000-0000-0000-000000000000", boot.trim());
+    engine.run(&["rm", "-f", "box"]).ok();
+    engine.audit();
+}
+
+#[test]
+fn another_process_with_its_number_is_not_it() {
+    let (engine, image) = busybox();
+    let id = engine.run(&["run", "-d", "--name", "box", &image, "sleep", "600"]).ok().text().to_owned();
+    let pid = status_of(&engine, &id, "pid");
+    strike(&engine, &id, Victims::Both);
+    let ticks = format!("\"start_ticks\":{}", status_of(&engine, &id, "start_ticks"));
+    forge(&engine, &id, &ticks, "\"start_ticks\":1");
+    assert_eq!(engine.inspect("box", "{{.State.Status}} {{.State.ExitCode}}"), "exited 255");
+    engine.run(&["kill", "box"]).fails_with(1);
+    assert!(is_alive(pid));
+    forge(&engine, &id, "\"start_ticks\":1", &ticks);
+    engine.run(&["rm", "-f", "box"]).ok();
+}
+
+#[test]
+fn what_a_newer_engine_wrote_is_refused_and_left_alone() {
+    let (engine, image) = busybox();
+    let id = engine.run(&["create", "--name", "box", &image, "true"]).ok().text().to_owned();
+    let path = engine.root().join("containers").join(&id).join("record.json");
+    let mine = fs::read_to_string(&path).unwrap();
+    let newer = mine.replacen("\"version\":1", "\"version\":99", 1);
+    fs::write(&path, &newer).unwrap();
+    for words in [&["start", "box"][..], &["rm", "-f", "box"], &["rename", "box", "other"]] {
+        engine.run(words).fails_with(1).error_names(&["newer"]);
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    fs::write(&path, mine).unwrap();
+    engine.run(&["rm", "box"]).ok();
+}
+
+#[test]
+fn what_others_do_to_its_cgroup_ends_nothing_of_ours() {
+    let (engine, image) = busybox();
+    let id = engine.run(&["run", "-d", "--name", "box", &image, "sleep", "600"]).ok().text().to_owned();
+    let pid = status_of(&engine, &id, "pid");
+    // Somebody moves it to the top of each hierarchy and removes its groups.
+    for group in fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap().lines() {
+        let controllers = group.split(':').nth(1).unwrap();
+        let name = controllers.split(',').next().unwrap().trim_start_matches("name=");
+        let mount = if name.is_empty() { "unified".to_owned() } else { name.to_owned() };
+        let top = std::path::Path::new("/sys/fs/cgroup").join(mount);
+        let _ = fs::write(top.join("cgroup.procs"), pid.to_string());
+        let _ = fs::remove_dir(top.join("coracle").join(&id));
+    }
+    engine.run(&["exec", "box", "true"]);
+    assert_eq!(engine.inspect("box", "{{.State.Status}}"), "running");
+    strike(&engine, &id, Victims::Both);
+    engine.run(&["ps"]).ok();
+    accompanied(&engine, &id);
+    engine.run(&["stop", "-t", "0", "box"]).ok();
+    assert_eq!(engine.inspect("box", "{{.State.ExitCode}}"), "137");
+    engine.run(&["rm", "box"]).ok();
+    engine.audit();
+}
+
+#[test]
 fn a_pipe_belongs_to_the_containers_user() {
     let (engine, image) = busybox();
     let script = "echo again > /dev/stdout; echo wrong > /dev/stderr";

@@ -94,9 +94,8 @@ impl Client {
             match Reply::decode(&self.buffer[..count]) {
                 Some(Reply::Names { port }) => return Ok(port),
                 Some(Reply::Failed(report)) => return failed(report.text),
-                // What everybody is told.
-                Some(_) => {}
-                None => return failed("its supervisor is of another version".to_owned()),
+                // What everybody is told, or a newer version tells.
+                Some(_) | None => {}
             }
         }
     }
@@ -134,9 +133,14 @@ impl Client {
                 Err(Errno::INTR | Errno::CONNRESET) => {}
                 Err(_) | Ok((0, _)) => return Event::Lost,
                 Ok((count, _)) => {
-                    if let Some(Reply::Mark(phase, at)) = Reply::decode(&self.buffer[..count]) {
-                        self.marks.push((phase, at));
-                        continue;
+                    match Reply::decode(&self.buffer[..count]) {
+                        Some(Reply::Mark(phase, at)) => {
+                            self.marks.push((phase, at));
+                            continue;
+                        }
+                        // Of a newer version.
+                        None => continue,
+                        Some(_) => {}
                     }
                     return match Reply::decode(&self.buffer[..count]) {
                         Some(Reply::Started { pid }) => Event::Started { pid },

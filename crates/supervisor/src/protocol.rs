@@ -9,6 +9,9 @@
 //!     │ <──────────── Output(stream, bytes) ─────┤
 //!     │ <───────── Ended(exit code) / Failed ────┤   after teardown, then the end of file
 //! ```
+//!
+//! The two ends may be of different versions: the executable can be replaced while containers run. What one does not
+//! understand it passes over.
 
 use serde::{Deserialize, Serialize};
 

@@ -93,9 +93,9 @@ impl Status {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            sys::Error::new(format!("cannot understand `{}`", path.display()), std::io::Error::from(error))
-        })
+        parse(&bytes)
+            .map(Some)
+            .map_err(|error| sys::Error::new(format!("cannot understand `{}`", path.display()), error))
     }
 
     /// Writes the status, replacing the old one atomically; tmpfs needs no sync.
@@ -127,6 +127,20 @@ impl Status {
         // Checked after opening: the pidfd can no longer turn into another process.
         self.is_alive().then_some(pidfd)
     }
+}
+
+/// Parses a status; fields that are not known are a newer minor matter, a newer version is not.
+fn parse(bytes: &[u8]) -> std::io::Result<Status> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: u32,
+    }
+    let Head { version } = serde_json::from_slice(bytes)?;
+    if version > VERSION {
+        let text = format!("it has version {version}, written by a newer engine; this one knows {VERSION}");
+        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, text));
+    }
+    Ok(serde_json::from_slice(bytes)?)
 }
 
 /// Replaces a file of the run directory.
@@ -252,6 +266,10 @@ mod tests {
             assert_eq!(Status::load(directory.path()).unwrap(), Some(other));
         }
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        let newer = "{\"version\":2,\"state\":\"dreaming\"}";
+        std::fs::write(directory.path().join("status"), newer).unwrap();
+        let error = Status::load(directory.path()).unwrap_err();
+        assert!(format!("{:?}", std::error::Error::source(&error)).contains("newer engine"), "{error:?}");
         std::fs::write(directory.path().join("status"), "{\"version\":").unwrap();
         let error = Status::load(directory.path()).unwrap_err();
         assert!(error.what().starts_with("cannot understand `"), "{}", error.what());

@@ -170,7 +170,8 @@ impl Clients {
                 }
                 Some(Request::Resize { rows, columns }) => input.resize(rows, columns),
                 Some(Request::Names) => wish = Some(Wish::Names),
-                None => self.places[place] = None,
+                // A wish of a newer version.
+                None => return Ok(None),
             },
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(_) => self.places[place] = None,
