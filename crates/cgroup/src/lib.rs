@@ -32,7 +32,7 @@ pub use freeze::Freezers;
 pub use group::Group;
 pub use hierarchies::Hierarchies;
 pub use layout::{Hierarchy, Kind, Layout, Mode};
-pub use limits::Replaced;
+pub use limits::{PidsLimit, Replaced};
 pub use oom::OomWatch;
 pub use path::CgroupPath;
 pub use stats::{Cpu, DeviceIo, HugePages, Memory, Pids, Pressure, Stall, Stats};

@@ -1,6 +1,6 @@
 //! Writing limits: picks the hierarchy for each, tells what is missing, writes what is planned.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use oci::runtime::{DeviceRule, Pids, Resources};
 use rustix::fs::{Mode, OFlags, openat};
@@ -64,17 +64,40 @@ impl Replaced<'_> {
     }
 }
 
+/// The limit of processes before it is set.
+#[derive(Debug)]
+pub struct PidsLimit {
+    /// The file with its path; none where the machine has no such limit.
+    open: Option<(OwnedFd, String)>,
+    write: Write,
+    warnings: Vec<Warning>,
+}
+
+impl PidsLimit {
+    /// Writes the limit; returns it if it is not in force.
+    pub fn apply(self) -> Result<Vec<Warning>> {
+        if let Some((fd, path)) = self.open
+            && let Err(error) = file::write_open(&fd, self.write.value.as_bytes())
+        {
+            let (limit, value) = (self.write.limit.to_owned(), self.write.value);
+            return Err(Error::Write { limit, path, value, hint: None, source: error.into() });
+        }
+        Ok(self.warnings)
+    }
+}
+
 impl Group {
     /// Writes all limits; returns those that are not in force.
     ///
     /// Absent limits are left as they are, so it serves updates of a running container too. On v2 the device rules are not
     /// written but compiled: see [`device_program`](crate::device_program()).
     pub fn apply(&self, resources: &Resources) -> Result<Vec<Warning>> {
-        let mut warnings = self.apply_except_pids(resources)?;
+        let mut writer = Writer::new(self);
+        writer.all_but_pids(resources)?;
         if let Some(pids) = &resources.pids {
-            warnings.extend(self.apply_pids(pids)?);
+            writer.pids(pids)?;
         }
-        Ok(warnings)
+        Ok(writer.warnings)
     }
 
     /// Writes all limits but that of processes, which would count the helpers of a start.
@@ -106,11 +129,28 @@ impl Group {
         }
     }
 
-    /// Writes the limit of processes.
-    pub fn apply_pids(&self, pids: &Pids) -> Result<Vec<Warning>> {
+    /// Opens the file of the limit of processes, to set it after the caller has entered the group's cgroup namespace.
+    ///
+    /// Where v2 is mounted with `nsdelegate`, as systemd does, nobody may set the limits of a namespace's root who opened
+    /// their files inside (cgroups(7), "Cgroup delegation"); the kernel asks where they were opened.
+    pub fn open_pids_limit(&self, pids: &Pids) -> Result<PidsLimit> {
         let mut writer = Writer::new(self);
-        writer.pids(pids)?;
-        Ok(writer.warnings)
+        let plan = v1::pids(pids);
+        let write = plan.writes.into_iter().next().expect("the plan of one limit");
+        let member = match writer.place(Controller::Pids) {
+            Place::V1(member) | Place::V2(member) => member,
+            Place::Nowhere => {
+                let reason = self.why_missing(Controller::Pids);
+                writer.warn(write.limit, reason, remedy(Controller::Pids));
+                return Ok(PidsLimit { open: None, write, warnings: writer.warnings });
+            }
+        };
+        let path = format!("{}/{}", self.show(member), write.file);
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        match openat(&member.dir, write.file.as_ref(), flags, Mode::empty()) {
+            Ok(fd) => Ok(PidsLimit { open: Some((fd, path)), write, warnings: writer.warnings }),
+            Err(error) => Err(Error::io("open", path, error)),
+        }
     }
 
     /// Whether the device rules need a program at [`Group::v2_fd`], as no v1 hierarchy takes them.

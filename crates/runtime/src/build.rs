@@ -46,6 +46,8 @@ pub(crate) struct Builder<'a> {
     console: Option<&'a crate::Console>,
     group: Option<&'a cgroup::Group>,
     pids_limit: Option<i64>,
+    /// The limit of processes before it is set: last, as the builder would count.
+    opened_limit: Option<cgroup::PidsLimit>,
     /// Where the creator tells that the network is set up, until it has.
     network: Option<&'a Report>,
     /// Detached clones of all bind sources, opened before the namespace turned into a slave, and of the images that
@@ -79,6 +81,7 @@ impl<'a> Builder<'a> {
             console: input.console,
             group: input.group,
             pids_limit: input.pids_limit,
+            opened_limit: None,
             network: input.network,
             sources: devices,
             user_namespace: None,
@@ -129,6 +132,7 @@ impl<'a> Builder<'a> {
             self.user_namespace = Some(fd);
         }
         self.limit_init(init)?;
+        self.open_pids_limit()?;
         let joined: u64 = plan.join.iter().map(|(flag, _)| flag).sum();
         let enter = (plan.new_namespaces | joined) & (NEWPID | NEWNET | NEWIPC | NEWUTS | NEWCGROUP);
         if enter != 0 {
@@ -418,15 +422,25 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn limit_pids(&mut self) -> Outcome<()> {
+    fn open_pids_limit(&mut self) -> Outcome<()> {
         if let (Some(group), Some(limit)) = (self.group, self.pids_limit) {
-            let warnings = group.apply_pids(&oci::runtime::Pids { limit }).map_err(|error| {
-                Failure::refused(format!("cannot limit the number of processes: {error}"))
-            })?;
+            let opened = group.open_pids_limit(&oci::runtime::Pids { limit });
+            self.opened_limit = Some(opened.map_err(|error| no_limit(&error))?);
+        }
+        Ok(())
+    }
+
+    fn limit_pids(&mut self) -> Outcome<()> {
+        if let Some(limit) = self.opened_limit.take() {
+            let warnings = limit.apply().map_err(|error| no_limit(&error))?;
             self.warnings.extend(warnings.iter().map(ToString::to_string));
         }
         Ok(())
     }
+}
+
+fn no_limit(error: &cgroup::Error) -> Failure {
+    Failure::of_group("limit the number of processes", error)
 }
 
 /// Whether a sysctl, with slashes, is one of interfaces: `net/ipv6/conf/all/disable_ipv6`.

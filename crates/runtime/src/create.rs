@@ -245,9 +245,7 @@ fn run_builder(
     let mut builder = Builder::new(input.plan, &build, devices);
     if let Some(group) = input.group {
         // Born in the v2 group already.
-        group
-            .attach_self_v1()
-            .map_err(|error| Failure::refused(format!("cannot enter the container's cgroup: {error}")))?;
+        group.attach_self_v1().map_err(|error| Failure::of_group("enter the container's cgroup", &error))?;
     }
     builder.separate()?;
     let (waiter, writer) =

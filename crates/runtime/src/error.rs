@@ -89,4 +89,11 @@ impl Failure {
     pub(crate) fn refused(what: impl Into<String>) -> Self {
         Self { kind: FailureKind::Setup, what: what.into(), errno: None }
     }
+
+    /// A failure of the container's cgroup, with what was to be done.
+    pub(crate) fn of_group(verb: &str, error: &cgroup::Error) -> Self {
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+        let errno = cause.and_then(io::Error::raw_os_error);
+        Self { errno, ..Self::refused(format!("cannot {verb}: {error}")) }
+    }
 }

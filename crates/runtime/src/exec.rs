@@ -184,9 +184,7 @@ fn join(
     // Nothing inside may look into us while we change sides (CVE-2016-9962).
     process::set_undumpable()?;
     if let Some(group) = target.group {
-        group
-            .attach_self_v1()
-            .map_err(|error| Failure::refused(format!("cannot enter the container's cgroup: {error}")))?;
+        group.attach_self_v1().map_err(|error| Failure::of_group("enter the container's cgroup", &error))?;
     }
     limit()?;
     if namespaces != 0 {
