@@ -100,11 +100,6 @@ impl Socket {
         Ok(Self { fd, subject, busy: Cell::new(false) })
     }
 
-    /// Returns the number of an interface (netdevice(7)).
-    pub(crate) fn index_of(&self, name: &str) -> rustix::io::Result<u32> {
-        rustix::net::netdevice::name_to_index(&self.fd, name)
-    }
-
     /// Sends a batch; returns the messages that were refused. Those of rtnetlink stand for themselves. Those of the
     /// packet filter are one transaction: after one refusal nothing was done.
     pub(crate) fn send(&self, batch: Batch) -> Result<Vec<Refusal>> {

@@ -54,6 +54,20 @@ pub(crate) fn find_link(socket: &Socket, name: &str) -> Result<Option<LinkListed
     }
 }
 
+impl Socket {
+    /// Returns the number of an interface.
+    ///
+    /// Not by SIOCGIFINDEX: for a name that is not there the kernel then starts modprobe, twice, and waits for it
+    /// (`dev_load` in net/core/dev_ioctl.c). Most names that are asked for are not there.
+    pub(crate) fn index_of(&self, name: &str) -> rustix::io::Result<u32> {
+        match find_link(self, name) {
+            Ok(Some(link)) => Ok(link.index),
+            Ok(None) => Err(Errno::NODEV),
+            Err(error) => Err(error.errno().unwrap_or(Errno::IO)),
+        }
+    }
+}
+
 /// Lists all interfaces.
 pub(crate) fn list_links(socket: &Socket) -> Result<Vec<LinkListed>> {
     links(socket, None)
