@@ -17,6 +17,18 @@ need() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
+# As `need`, of a package whose daemon Debian would start: the tests start their own.
+need_idle() {
+    command -v "$1" >/dev/null 2>&1 && return 0
+    policy=/usr/sbin/policy-rc.d
+    [ -e "$policy" ] && { need "$@"; return; }
+    printf '#!/bin/sh\nexit 101\n' >"$policy" 2>/dev/null && chmod +x "$policy"
+    needed=0
+    need "$@" || needed=$?
+    rm -f "$policy"
+    return "$needed"
+}
+
 # Exports CARGO_BUILD_TARGET: musl where it can be had, else static glibc.
 choose_target() {
     [ -n "${CARGO_BUILD_TARGET:-}" ] && return 0
@@ -53,11 +65,13 @@ prepare() {
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy >&2 || return 1
     need mmdebstrap mmdebstrap || return 1
     # Neighbours that the tests hold this engine against.
-    need ip iproute2 || return 1
-    need nft nftables || return 1
     need curl curl || return 1
     need podman podman || return 1
     need skopeo skopeo || return 1
+    need_idle containerd containerd || return 1
+    need_idle dockerd docker.io || return 1
+    # Debian 12 has it in the package of the daemon.
+    need docker docker-cli || return 1
     # With these the network tests build neighbours and firewalls of others; the product never runs them.
     need ip iproute2 || return 1
     need nft nftables || return 1

@@ -74,7 +74,7 @@ fn a_run_that_cannot_be_names_object_and_remedy_and_leaves_nothing() {
         (&["--user", "nix"], &image, &["unable to find user nix", "hint:"]),
         (&["--user", "0:nix"], &image, &["unable to find group nix", "hint:"]),
         (&["--workdir", "relative"], &image, &["relative", "absolute path"]),
-        (&["--workdir", "/etc/passwd"], &image, &["working directory `/etc/passwd`: Not a directory"]),
+        (&["--workdir", "/etc/passwd"], &image, &["working directory `/etc/passwd`: not a directory"]),
         (&["--cidfile", taken], &image, &[taken, "delete"]),
         (&["--cidfile", "/no/such/dir/id"], &image, &["/no/such/dir/id", "hint:"]),
         (&["--env-file", "/no/such/file"], &image, &["/no/such/file"]),

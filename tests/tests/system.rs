@@ -113,12 +113,12 @@ fn who_may_not_run_containers_is_told_what_is_missing() {
     let without = ["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
     limited(&without, &["run", "--rm", &image, "true"])
         .fails_with(125)
-        .stderr_has("Operation not permitted")
+        .stderr_has("operation not permitted")
         .stderr_has("hint: privilege: no CAP_SYS_ADMIN; run as root");
     limited(&without, &["doctor"]).fails_with(1).stdout_has("no CAP_SYS_ADMIN");
     // Somebody who may not even look at the engine's directories.
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-    limited(&nobody, &["ps"]).fails_with(125).stderr_has("Permission denied");
+    limited(&nobody, &["ps"]).fails_with(125).stderr_has("permission denied");
     // The program itself may lie where nobody can reach it.
     let reachable = engine.base().join("program");
     fs::copy(engine.binary(), &reachable).unwrap();

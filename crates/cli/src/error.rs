@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::grammar::Invalid;
-use crate::text::without_numbers;
+use crate::text::kernel_words;
 
 /// Exit code of Docker for flags that do not read, and for containers that cannot be made.
 pub const BAD_USAGE: u8 = 125;
@@ -46,7 +46,7 @@ impl Failure {
             text = format!("{text}: {error}");
             cause = error.source();
         }
-        Self { text: without_numbers(&text), hint: None, code }
+        Self { text: kernel_words(&text), hint: None, code }
     }
 
     /// Returns the lines for standard error.

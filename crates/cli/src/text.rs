@@ -10,12 +10,17 @@ pub(crate) fn io_error(error: &io::Error) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Leaves out Rust's "(os error 2)" wherever it stands.
-pub(crate) fn without_numbers(text: &str) -> String {
+/// Words errors of the kernel as [`io_error`] does wherever they stand: callers of runtimes look for Go's words,
+/// which begin with a small letter.
+pub(crate) fn kernel_words(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let digits = part.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let word = plain.rfind(": ").map_or(0, |colon| colon + 2);
+        if let Some(first) = plain.get_mut(word..=word) {
+            first.make_ascii_lowercase();
+        }
         plain.push_str(digits.strip_prefix(')').unwrap_or(part));
     }
     plain
@@ -23,8 +28,9 @@ pub(crate) fn without_numbers(text: &str) -> String {
 
 #[cfg(test)]
 #[test]
-fn kernel_words() {
-    assert_eq!(without_numbers("a: No such file (os error 2): b (os error 13)"), "a: No such file: b");
-    assert_eq!(without_numbers("plain"), "plain");
+fn errors_of_the_kernel() {
+    assert_eq!(kernel_words("A: No such file (os error 2): B (os error 13)"), "A: no such file: b");
+    assert_eq!(kernel_words("Plain: Text"), "Plain: Text");
+    assert_eq!(kernel_words("ä (os error 1)"), "ä");
     assert_eq!(io_error(&io::Error::from_raw_os_error(2)), "no such file or directory");
 }

@@ -2,6 +2,9 @@
 
 mod bundles;
 mod console;
+mod containerd;
+mod daemon;
+mod docker;
 mod exec;
 mod hooks;
 mod life;
