@@ -15,6 +15,7 @@ mod logs;
 mod lost;
 mod network;
 mod programs;
+mod restart;
 mod run;
 mod runtime;
 mod security;

@@ -113,6 +113,7 @@ fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
             let view = system::info(engine).map_err(|e| failure(&e, 1))?;
             show_formatted(print::info(&view, &format))
         }
+        Command::Boot => each(system::boot(engine, &warn).map_err(|e| failure(&e, 1))?),
         Command::Audit(request) => {
             let rows = system::audit(engine, request).map_err(|e| failure(&e, 1))?;
             show(&print::audit(&rows))?;

@@ -111,6 +111,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
     match entry.verb {
         Verb::Attach => line.read::<attach::Args>(),
         Verb::Audit => line.read::<system_audit::Args>(),
+        Verb::Boot => line.read::<system_boot::Args>(),
         Verb::ContainerInspect => line.read::<inspect::ContainerArgs>(),
         Verb::ContainerPrune => line.read::<container_prune::Args>(),
         Verb::Create => line.read::<create::Args>(),

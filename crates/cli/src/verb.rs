@@ -5,6 +5,7 @@
 pub(crate) enum Verb {
     Attach,
     Audit,
+    Boot,
     ContainerInspect,
     ContainerPrune,
     Create,
@@ -285,6 +286,7 @@ pub(crate) const VERBS: &[Entry] = &[
         "[OPTIONS]",
         "Prove that no process, mount, cgroup, file or lock is orphaned",
     ),
+    entry(Verb::Boot, &["system boot"], "", "Start what the restart policies say after a boot"),
 ];
 
 /// Words that take a second word, with what they are about.

@@ -100,6 +100,11 @@ impl Client {
         }
     }
 
+    /// Asks not to start a container again that waits for that.
+    pub fn give_up(&self) -> sys::Result<()> {
+        self.send(&Request::GiveUp)
+    }
+
     fn try_send(&self, request: &Request<'_>) -> sys::Result<bool> {
         let record = request.encode();
         loop {

@@ -23,7 +23,7 @@ use crate::protocol::{FailureReport, Reply};
 use crate::status::Status;
 use crate::supervise::{self, Assignment, First};
 
-pub(crate) use holdings::{ContainerEnds, Holdings, remove_pipes};
+pub(crate) use holdings::{ContainerEnds, Holdings, null, program_ends, remove_pipes};
 pub(crate) use succession::{Successor, succeed};
 
 /// Tells a guardian that the container's input has ended.
@@ -39,9 +39,28 @@ struct Guardian<'a> {
     exits: OwnedFd,
     exit_writer: OwnedFd,
     /// The container's first process, where it is not our child.
-    process: Option<OwnedFd>,
+    process: Option<Stranger>,
     /// Our own pidfd, where supervisors have something to tell us.
     own: Option<OwnedFd>,
+}
+
+/// The first process of a run that somebody else is the parent of.
+#[derive(Debug)]
+pub(crate) struct Stranger {
+    pidfd: OwnedFd,
+    pid: Pid,
+    start_ticks: u64,
+}
+
+impl Stranger {
+    fn new(pidfd: OwnedFd, status: &Status) -> Self {
+        Self { pidfd, pid: status.pid, start_ticks: status.start_ticks }
+    }
+
+    /// Its pidfd, if it is the process that this status speaks of: a later run's is its guardian's child.
+    pub(crate) fn of_run(&self, status: &Status) -> Option<&OwnedFd> {
+        (self.pid == status.pid && self.start_ticks == status.start_ticks).then_some(&self.pidfd)
+    }
 }
 
 /// Runs a guardian to its end; the process' job and client are on known descriptors.
@@ -150,7 +169,7 @@ fn reap(supervisor: Pid, exits: &OwnedFd, notices: &mut Vec<Notice>) -> sys::Res
 
 /// What it holds, what the first supervisor needs if the container is yet to be made, and the container's process if it
 /// runs already.
-type Prepared = (Holdings, Option<ContainerEnds>, Option<OwnedFd>);
+type Prepared = (Holdings, Option<ContainerEnds>, Option<Stranger>);
 
 fn prepare(job: &OwnedFd) -> sys::Result<Prepared> {
     sys::signals::unblock_all();
@@ -172,7 +191,7 @@ fn prepare(job: &OwnedFd) -> sys::Result<Prepared> {
     let status = Status::load(&job.run_dir)?;
     let process = status.and_then(|status| {
         let pidfd = process::open_pidfd(status.pid).ok()?;
-        status.is_there().then_some(pidfd)
+        status.is_there().then(|| Stranger::new(pidfd, &status))
     });
     let gone = || sys::Error::new("the container's process has ended", std::io::ErrorKind::NotFound);
     let process = process.ok_or_else(gone)?;

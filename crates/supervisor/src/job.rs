@@ -119,6 +119,12 @@ pub const RENAMED: &str = "renamed";
 /// The lock of a run directory that is held by whoever is about to start the container again: its end deletes nothing.
 pub const KEPT: &str = "kept";
 
+/// The file of a run directory with the limits that the container has got since it was started.
+pub const LIMITS: &str = "limits";
+
+/// The file of a container's directory that tells that somebody has asked for its end, since somebody has started it.
+pub const STOPPED: &str = "stopped";
+
 /// One thing to delete.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Removal {

@@ -21,13 +21,16 @@ pub mod log;
 mod protocol;
 mod relay;
 pub mod resolver;
+pub mod restart;
 pub mod status;
 mod supervise;
 mod teardown;
 
 pub use client::{Client, Event};
 pub use guardian::main as guardian_main;
-pub use job::{Attachment, Job, KEPT, LogConfig, LogForm, NetworkJob, RENAMED, Removal, Teardown};
+pub use job::{
+    Attachment, Job, KEPT, LIMITS, LogConfig, LogForm, NetworkJob, RENAMED, Removal, STOPPED, Teardown,
+};
 pub use launch::{GUARDIAN_ARGUMENT, LOCK, LaunchError, launch};
 pub use protocol::{FailureReport, Phase, Stream};
 pub use relay::{Relay, RelayEnd, relay};

@@ -39,6 +39,8 @@ pub(crate) enum Request<'a> {
     },
     /// Answer for names from now on: the container has joined a network that has them.
     Names,
+    /// Do not start the container again.
+    GiveUp,
 }
 
 /// What the supervisor says.
@@ -108,6 +110,7 @@ impl<'a> Request<'a> {
                 [&[3][..], &rows.to_le_bytes(), &columns.to_le_bytes()].concat()
             }
             Self::Names => vec![4],
+            Self::GiveUp => vec![5],
         }
     }
 
@@ -125,6 +128,7 @@ impl<'a> Request<'a> {
                 Self::Resize { rows: u16::from_le_bytes([*a, *b]), columns: u16::from_le_bytes([*c, *d]) }
             }
             (4, []) => Self::Names,
+            (5, []) => Self::GiveUp,
             _ => return None,
         })
     }
@@ -177,6 +181,7 @@ mod tests {
             Request::StdinEnd,
             Request::Resize { rows: 24, columns: 300 },
             Request::Names,
+            Request::GiveUp,
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
         }

@@ -6,6 +6,7 @@
 //!     sock              the supervisor's socket, while it runs
 //!     kept              locked by whoever is about to start it again: its end deletes nothing
 //!     stdout stderr     pipes of its output, while it runs without a terminal
+//!     limits            those it has got since it was started, if any
 //!     renamed           the name it has got since it was started, if it is deleted at its end
 //!     supervisor.lock   held by guardian and supervisor for life
 //! ```
@@ -39,6 +40,8 @@ pub struct Summary {
 pub enum State {
     Created,
     Running,
+    /// It has ended, and waits to be started again.
+    Restarting,
     Exited,
 }
 
@@ -73,6 +76,18 @@ pub struct Status {
     pub resolver_port: Option<u16>,
     #[serde(default)]
     pub dropped: Dropped,
+    /// How often it was started again since somebody started it.
+    #[serde(default)]
+    pub restarts: u32,
+    /// The pause before this run, or before the next one while it waits for that.
+    #[serde(default)]
+    pub pause_millis: u64,
+    /// The processes whose namespaces it has joined, each with its start.
+    #[serde(default)]
+    pub joined: Vec<(i32, u64)>,
+    /// When it is started again, by [`monotonic`]; of one boot.
+    #[serde(default)]
+    pub next_start: i64,
 }
 
 /// What was printed and is nowhere.
@@ -199,6 +214,17 @@ pub fn monotonic() -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
+/// Ticks a second in what the kernel tells, on every machine that the engine is built for (time(7)).
+const USER_HZ: u64 = 100;
+
+/// Returns how long a process has lived that began at these ticks after the boot, by the clock that nobody sets.
+pub fn age(start_ticks: u64) -> std::time::Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let now = now.tv_sec * 1_000_000_000 + now.tv_nsec;
+    let began = start_ticks * (1_000_000_000 / USER_HZ);
+    std::time::Duration::from_nanos(now.cast_unsigned().saturating_sub(began))
+}
+
 /// Returns the wall clock in nanoseconds since 1970.
 pub fn now() -> i64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
@@ -222,6 +248,7 @@ mod tests {
     fn this_process_is_alive() {
         let facts = process_facts(std::process::id() as i32).expect("own stat");
         assert!(!facts.dead && facts.start_ticks > 0);
+        assert!(age(facts.start_ticks) < std::time::Duration::from_secs(3_600));
     }
 
     #[test]
@@ -248,6 +275,10 @@ mod tests {
             cgroup: Some("/a".into()),
             resolver_port: Some(40_000),
             dropped: Dropped::default(),
+            restarts: 1,
+            pause_millis: 100,
+            joined: vec![(1, 2)],
+            next_start: 1,
         };
         status.save(directory.path()).unwrap();
         assert_eq!(Status::load(directory.path()).unwrap().as_ref(), Some(&status));

@@ -1,9 +1,12 @@
 //! The supervisor: creates the container, then one epoll loop until it has ended and is cleared away.
 
 mod clients;
+mod ending;
 mod input;
 mod network;
 mod output;
+mod restart;
+mod streams;
 mod warden;
 
 use std::cell::Cell;
@@ -14,17 +17,17 @@ use sys::Context;
 use sys::process::{self, ExitStatus, Pid};
 
 use crate::forwarding::Forwarding;
-use crate::guardian::{
-    ContainerEnds, END_OF_INPUT, Holdings, Successor, chain, read_job, remove_pipes, succeed,
-};
+use crate::guardian::{ContainerEnds, END_OF_INPUT, Holdings, Stranger, Successor, chain, read_job, succeed};
 use crate::job::Job;
 use crate::protocol::{FailureReport, Phase, Reply};
 use crate::resolver::Resolver;
 use crate::status::{self, State, Status};
 use crate::teardown;
 use clients::{Clients, Wish};
+use ending::{clear_away, finish_never_started, forget_sockets, give_up, record_end, record_run};
 use input::Input;
 use output::Outputs;
+use restart::AGAIN;
 use warden::Warden;
 
 /// What a supervisor is born with.
@@ -37,8 +40,8 @@ pub(crate) struct Assignment<'a> {
     pub(crate) holdings: &'a Holdings,
     /// The ends of all children of the guardian, as (pid, wait status) pairs; its end of file is that of the guardian.
     pub(crate) exits: &'a OwnedFd,
-    /// The container's first process, where it is not the guardian's child.
-    pub(crate) process: Option<&'a OwnedFd>,
+    /// The first process of the run that the guardian has found, where it is not the guardian's child.
+    pub(crate) process: Option<&'a Stranger>,
     /// Keeps others from starting or removing the container.
     pub(crate) lock: Option<&'a OwnedFd>,
 }
@@ -118,20 +121,82 @@ pub(crate) fn main(assignment: Assignment<'_>, first: Option<First>) -> i32 {
     let _ = process::set_name(c"coracle-super");
     sys::failpoint::enter(sys::failpoint::Role::Supervisor);
     let Ok(job) = read_job(assignment.job) else { return NOT_STARTED };
-    match first {
-        Some(First { ends: Some(ends), client }) => start(&assignment, job, ends, client),
+    let mut holdings = streams::of_run(assignment.holdings);
+    let mut code = match first {
+        Some(First { ends: Some(ends), client }) => start(&assignment, job, ends, Launch::First(client)),
         Some(First { ends: None, client }) => adopt(&assignment, job, Some(client)),
-        None => adopt(&assignment, job, None),
+        None => adopt(&assignment.with(holdings.as_ref()), job, None),
+    };
+    while code == AGAIN {
+        code = start_again(&assignment, &mut holdings).unwrap_or_else(|_| {
+            // What is lacking may be there then.
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            AGAIN
+        });
+    }
+    code
+}
+
+impl<'a> Assignment<'a> {
+    /// The same with the holdings of a later run, if there are such.
+    fn with(&self, holdings: Option<&'a Holdings>) -> Self {
+        Self { holdings: holdings.unwrap_or(self.holdings), ..*self }
     }
 }
 
-fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client: OwnedFd) -> i32 {
+/// Why a container is started.
+#[derive(Debug)]
+enum Launch {
+    /// Somebody has asked for it, and is told.
+    First(OwnedFd),
+    /// It has ended before. With those who have come meanwhile.
+    Again(Box<Status>, Clients),
+}
+
+/// Starts a container anew that has ended, when it is time.
+fn start_again(assignment: &Assignment<'_>, holdings: &mut Option<Holdings>) -> sys::Result<i32> {
+    let mut job = read_job(assignment.job)?;
+    let Some(mut status) = restart::waiting(&job) else { return Ok(0) };
+    (status.guardian, status.supervisor) = (assignment.guardian, std::process::id() as Pid);
+    status.save(&job.run_dir)?;
+    let paused = restart::pause(&status, &assignment.holdings.listener);
     let mut clients = Clients::default();
-    let mark = |phase| mark(&job, phase, &client);
+    for (socket, streams) in paused.clients {
+        clients.add_launcher(socket, streams, streams.stdin && job.stdin_once);
+    }
+    if !paused.given_up && !restart::is_joinable(&status) {
+        // Its plan is of another process, and of that one's ids.
+        let why = "the container whose namespaces it shares has ended since it was started";
+        status.error = Some(why.to_owned());
+    }
+    if paused.given_up || status.error.is_some() {
+        clear_away(assignment, &job, status, &mut clients, None);
+        return Ok(0);
+    }
+    if let Some(network) = &mut job.network {
+        network::look_up(&job.id, network);
+    }
+    restart::look_up_limits(&mut job)?;
+    let (renewed, ends) = streams::renew(assignment.with(holdings.as_ref()).holdings, &job)?;
+    if renewed.is_some() {
+        *holdings = renewed;
+    }
+    // What runs next is the child of who is our parent now; if that is no guardian, we notice.
+    let assignment = Assignment { process: None, ..assignment.with(holdings.as_ref()) };
+    Ok(start(&assignment, job, ends, Launch::Again(Box::new(status), clients)))
+}
+
+fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, launch: Launch) -> i32 {
+    let (launcher, before, mut clients) = match launch {
+        Launch::First(client) => (Some(client), None, Clients::default()),
+        Launch::Again(status, clients) => (None, Some(*status), clients),
+    };
+    let client = launcher.as_ref();
+    let mark = |phase| mark(&job, phase, client);
     mark(Phase::Guardian);
     let group = match create_group(&job, assignment.holdings) {
         Ok(group) => group,
-        Err(error) => return give_up(assignment, &job, None, &client, &error),
+        Err(error) => return give_up(assignment, &job, None, (client, before), &mut clients, &error),
     };
     let (group, warnings) = group;
     mark(Phase::Cgroup);
@@ -139,26 +204,32 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
     drop(ends);
     let (created, resolver) = match created {
         Ok(created) => created,
-        Err(error) => return give_up(assignment, &job, group.as_ref(), &client, &error),
+        Err(error) => {
+            return give_up(assignment, &job, group.as_ref(), (client, before), &mut clients, &error);
+        }
     };
     mark(Phase::Created);
-    let mut status = running_status(assignment, &job, created.pid);
+    let mut status = running_status(assignment, &job, created.pid, before.as_ref());
     status.resolver_port = resolver.as_ref().map(Resolver::port);
     status.warnings = warnings.into_iter().chain(created.warnings).collect();
     if let Err(error) = status.save(&job.run_dir) {
         let _ = process::signal(created.pidfd.as_fd(), libc::SIGKILL);
         drop(resolver);
-        return give_up(assignment, &job, group.as_ref(), &client, &error);
+        return give_up(assignment, &job, group.as_ref(), (client, before), &mut clients, &error);
     }
     if let Some(path) = &job.teardown.last_run {
         let _ = record_run(path, &status, store::Durability::Volatile);
     }
     job.events.started(&status, job.network.as_ref().map_or(&[], |network| &network.endpoints));
-    for warning in &status.warnings {
-        clients::send_now(&client, &Reply::Warning(warning));
+    if let Some(client) = client {
+        for warning in &status.warnings {
+            clients::send_now(client, &Reply::Warning(warning));
+        }
+        clients::send_now(client, &Reply::Started { pid: created.pid });
     }
-    clients::send_now(&client, &Reply::Started { pid: created.pid });
-    clients.add_launcher(client, job.attach, job.stdin_once);
+    if let Some(client) = launcher {
+        clients.add_launcher(client, job.attach, job.stdin_once);
+    }
     clients.stdin_once = job.stdin_once;
     // The plan was the greater part of the job and has served.
     job.plan.build = Vec::new();
@@ -171,8 +242,8 @@ fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEnds, client:
 }
 
 /// Tells the launching client that a phase has ended, if it wants to know.
-fn mark(job: &Job, phase: Phase, client: &OwnedFd) {
-    if job.timing {
+fn mark(job: &Job, phase: Phase, client: Option<&OwnedFd>) {
+    if let Some(client) = client.filter(|_| job.timing) {
         clients::send_now(client, &Reply::Mark(phase, status::monotonic()));
     }
 }
@@ -187,6 +258,15 @@ fn adopt(assignment: &Assignment<'_>, job: Job, client: Option<OwnedFd>) -> i32 
         }
         return 0;
     };
+    if status.state == State::Restarting {
+        // Killed while it waited or created the container.
+        if let Some(group) = open_group(&job, assignment.holdings) {
+            let _ = group.kill(rustix::process::Signal::KILL);
+            let _ = group.destroy();
+        }
+        network::unplug(&job);
+        return AGAIN;
+    }
     if status.state == State::Exited {
         // Killed while it cleared away, or with nothing left but slow readers. As long as nobody else starts the
         // container, what it has claimed is of this run.
@@ -198,7 +278,9 @@ fn adopt(assignment: &Assignment<'_>, job: Job, client: Option<OwnedFd>) -> i32 
         }
         return 0;
     }
-    let known = assignment.process.and_then(|process| process.try_clone().ok());
+    let known = assignment.process.and_then(|process| process.of_run(&status));
+    let assignment = &Assignment { process: assignment.process.filter(|_| known.is_some()), ..*assignment };
+    let known = known.and_then(|pidfd| pidfd.try_clone().ok());
     // Another process may have the number by now.
     let ours = || process::open_pidfd(status.pid).ok().filter(|_| status.is_there());
     let Some(pidfd) = known.or_else(ours) else {
@@ -305,11 +387,11 @@ fn create(
     Ok((created, resolver.take()))
 }
 
-fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid) -> Status {
+fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid, before: Option<&Status>) -> Status {
     Status {
         version: status::VERSION,
         id: job.id.clone(),
-        summary: job.summary.clone(),
+        summary: before.map_or(&job.summary, |before| &before.summary).clone(),
         state: State::Running,
         pid,
         start_ticks: status::process_facts(pid).map_or(0, |facts| facts.start_ticks),
@@ -325,39 +407,11 @@ fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid) -> Status {
         cgroup: job.cgroup.clone(),
         resolver_port: None,
         dropped: status::Dropped::default(),
+        restarts: before.map_or(0, |before| before.restarts),
+        pause_millis: before.map_or(0, |before| before.pause_millis),
+        joined: before.map_or_else(|| restart::joined(job), |before| before.joined.clone()),
+        next_start: 0,
     }
-}
-
-/// Tells the launcher why nothing was started, after everything has been taken back.
-fn give_up(
-    assignment: &Assignment<'_>,
-    job: &Job,
-    group: Option<&cgroup::Group>,
-    client: &OwnedFd,
-    error: &(dyn std::error::Error + 'static),
-) -> i32 {
-    let code = error.downcast_ref::<runtime::Error>().map_or(125, runtime::Error::exit_code);
-    let text = chain(error);
-    finish_never_started(assignment, job, group);
-    clients::send_now(client, &Reply::Failed(FailureReport { text, code }));
-    NOT_STARTED
-}
-
-fn finish_never_started(assignment: &Assignment<'_>, job: &Job, group: Option<&cgroup::Group>) {
-    if let Some(group) = group {
-        let _ = group.kill(rustix::process::Signal::KILL);
-        let _ = group.destroy();
-    }
-    forget_sockets(job);
-    let fabric = network::disconnect(job, &assignment.holdings.ports);
-    let _ = teardown::run(&job.teardown, &job.id);
-    network::tidy(fabric);
-}
-
-/// Removes what is in the run directory as long as somebody accompanies the container.
-fn forget_sockets(job: &Job) {
-    let _ = rustix::fs::unlink(job.run_dir.join("sock"));
-    remove_pipes(&job.run_dir);
 }
 
 struct Supervisor<'a> {
@@ -589,7 +643,9 @@ impl<'a> Supervisor<'a> {
         }
         // Reaped before another takes its place.
         self.successor = None;
-        let Ok(mut successor) = succeed(self.assignment, self.pidfd.as_fd()) else { return Ok(()) };
+        let Ok(mut successor) = succeed(self.assignment, self.pidfd.as_fd(), &self.status) else {
+            return Ok(());
+        };
         std::mem::swap(&mut self.exits, &mut successor.exits);
         self.watch(self.exits.as_fd(), Source::Exits, EventFlags::IN)?;
         self.status.guardian = successor.pid;
@@ -622,8 +678,7 @@ impl<'a> Supervisor<'a> {
         let group = open_group(&job, assignment.holdings);
         let mut clients = Clients::default();
         let end = ended.unwrap_or(ExitStatus::Code(255));
-        record_end(assignment, &job, status, group.as_ref(), end, &mut clients);
-        0
+        record_end(assignment, &job, status, group.as_ref(), end, &mut clients)
     }
 
     fn finish(mut self) -> i32 {
@@ -641,76 +696,6 @@ impl<'a> Supervisor<'a> {
         self.forwarding = None;
         self.warden = None;
         let (assignment, group) = (self.assignment, self.group.as_ref());
-        record_end(assignment, &self.job, self.status, group, status, &mut self.clients);
-        0
+        record_end(assignment, &self.job, self.status, group, status, &mut self.clients)
     }
-}
-
-/// Writes the end down, gives everything back and tells the clients, in this order: who is told may
-/// rely on all of it.
-fn record_end(
-    assignment: &Assignment<'_>,
-    job: &Job,
-    mut status: Status,
-    group: Option<&cgroup::Group>,
-    end: ExitStatus,
-    clients: &mut Clients,
-) {
-    status.state = State::Exited;
-    let noticed = status::monotonic();
-    status.finished = status::now();
-    status.exit_code = end.code();
-    status.pid = 0;
-    let mut out_of_memory = false;
-    if let Some(group) = group {
-        out_of_memory = group.oom_count().is_ok_and(|count| count > 0);
-        status.oom_killed = end == ExitStatus::Signal(libc::SIGKILL as u8) && out_of_memory;
-        let _ = group.destroy();
-    }
-    sys::failpoint::step();
-    if let Some(path) = &job.teardown.last_run {
-        let _ = record_run(path, &status, store::Durability::Synced);
-    }
-    let mut teardown = job.teardown.clone();
-    let kept = || store::Lock::is_held(sys::Dir::open(&job.run_dir)?, crate::KEPT);
-    if !teardown.removals.is_empty() && kept().is_ok_and(|held| held) {
-        teardown.removals.clear();
-    }
-    if teardown.removals.is_empty() {
-        let _ = status.save(&job.run_dir);
-        forget_sockets(job);
-    }
-    job.events.ended(&status, out_of_memory);
-    let fabric = network::disconnect(job, &assignment.holdings.ports);
-    job.events.cleared(&job.id);
-    let _ = teardown::run(&teardown, &job.id);
-    if !teardown.removals.is_empty() {
-        job.events.container(&status, "destroy", &[]);
-    }
-    sys::failpoint::step();
-    // Nobody connects from here on; those in the queue are told too.
-    clients.accept_last(&assignment.holdings.listener);
-    // It may be started again, though a slow reader of this run is still to be served.
-    if let Some(lock) = assignment.lock {
-        let _ = rustix::fs::flock(lock, rustix::fs::FlockOperation::Unlock);
-    }
-    sys::failpoint::step();
-    let mark = job.timing.then_some(Reply::Mark(Phase::Ended, noticed));
-    clients.send_last(mark.into_iter().chain([Reply::Ended { code: status.exit_code }]));
-    network::tidy(fabric);
-}
-
-/// Writes the record of a run beside the container's own: that it began (which a crash of the machine may lose
-/// again), and how it ended.
-fn record_run(
-    path: &std::path::Path,
-    status: &Status,
-    durability: store::Durability,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
-        return Ok(());
-    };
-    let directory = sys::Dir::open(parent)?;
-    store::write_atomic(&directory, name, &serde_json::to_vec(status)?, durability)?;
-    Ok(())
 }

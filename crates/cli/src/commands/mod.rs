@@ -39,6 +39,7 @@ pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod system_audit;
+pub(crate) mod system_boot;
 pub(crate) mod tag;
 pub(crate) mod top;
 pub(crate) mod unpause;
@@ -55,6 +56,7 @@ pub use volume::VolumeCommand;
 pub enum Command {
     Attach(AttachRequest),
     Audit(AuditRequest),
+    Boot,
     Create(ContainerRequest),
     Doctor(InfoRequest, Format),
     Events(EventsRequest, Format),

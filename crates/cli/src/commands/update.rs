@@ -60,7 +60,7 @@ struct OfUpdate;
 
 impl Table for OfUpdate {
     const ROWS: &'static [Refusal] = &[
-        Refusal::value("restart", "restart policies come with a later release"),
+        Refusal::value("restart", "changing a restart policy comes with a later release"),
         Refusal::value("kernel-memory", "the kernel has dropped this limit").unless(&["0"]),
     ];
 }

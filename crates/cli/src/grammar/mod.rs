@@ -22,6 +22,7 @@ pub(crate) mod number;
 pub(crate) mod path;
 pub(crate) mod platform;
 pub(crate) mod port;
+pub(crate) mod restart;
 pub(crate) mod security;
 pub(crate) mod size;
 pub(crate) mod stream;

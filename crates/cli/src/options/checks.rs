@@ -1,6 +1,8 @@
 //! Options that are right one by one and wrong together.
 
-use engine::request::{ContainerRequest, Cpu, IpcMode, Limit, Memory, NetworkMode, Resources, UtsMode};
+use engine::request::{
+    ContainerRequest, Cpu, IpcMode, Limit, Memory, NetworkMode, Resources, RestartPolicy, UtsMode,
+};
 
 use crate::grammar::{Invalid, Read, sysctl};
 
@@ -9,6 +11,9 @@ const MEMORY_MIN: u64 = 6 << 20;
 
 /// Refuses what contradicts itself, in Docker's words.
 pub(super) fn check(request: &ContainerRequest) -> Read<()> {
+    if request.auto_remove && request.restart != RestartPolicy::No {
+        return fail("conflicting options: cannot specify both --restart and --rm");
+    }
     check_memory(&request.resources.memory)?;
     check_cpu(&request.resources.cpu)?;
     check_names(request)?;

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use engine::request::{ContainerRequest, DetachKeys, Entrypoint, EnvVar, Signal, Streams, Timeout};
+use engine::request::{
+    ContainerRequest, DetachKeys, Entrypoint, EnvVar, RestartPolicy, Signal, Streams, Timeout,
+};
 
 use super::identity::read;
 use crate::caller::Caller;
 use crate::grammar::stream::{self, Stream};
-use crate::grammar::{Invalid, Read, detach_keys, duration, env, host, path};
+use crate::grammar::{Invalid, Read, detach_keys, duration, env, host, path, restart};
 
 /// Options about the container's first process.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,6 +46,9 @@ pub(super) struct Process {
     /// Attach to STDIN, STDOUT or STDERR
     #[arg(short, long, value_name = "STREAM", value_parser = stream::parse)]
     attach: Vec<Stream>,
+    /// Restart policy to apply when a container exits: no, on-failure[:TRIES], always, unless-stopped
+    #[arg(long, value_name = "POLICY", value_parser = restart::parse)]
+    restart: Option<RestartPolicy>,
     /// Signal to stop the container
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<Signal>,
@@ -74,6 +79,7 @@ impl Process {
         request.tty = self.tty;
         request.attach = attach(&self.attach, self.interactive);
         request.console_size = if self.tty { caller.console() } else { None };
+        request.restart = self.restart.unwrap_or_default();
         request.stop_signal = self.stop_signal;
         request.stop_timeout = self.stop_timeout;
         Ok(())

@@ -129,7 +129,6 @@ impl Table for OfContainers {
         Refusal::value("health-start-interval", HEALTH).unless(&["0s", "0"]),
         Refusal::value("health-start-period", HEALTH).unless(&["0s", "0"]),
         Refusal::value("health-timeout", HEALTH).unless(&["0s", "0"]),
-        Refusal::value("restart", "restart policies come with a later release").unless(&["no", ""]),
         Refusal::value("gpus", "the container device interface comes with a later release"),
         Refusal::value("runtime", "the engine is its own runtime").unless(&[""]),
         Refusal::value("storage-opt", "layers have no quota yet"),

@@ -15,7 +15,7 @@ macro_rules! run_means {
 
 run_means! {
     run_identity: "--name web -l a=b --label c --label-file labels --annotation k=v --cidfile out.cid --platform arm64 --pull never --rm";
-    run_process: "-e A=b -e HOME -e GONE --env-file vars.env -w /a/../b -u 1:2 --group-add wheel --group-add 5 -h box --domainname lan --init --stop-signal int --stop-timeout 3 --entrypoint /bin/x";
+    run_process: "-e A=b -e HOME -e GONE --env-file vars.env -w /a/../b -u 1:2 --group-add wheel --group-add 5 -h box --domainname lan --init --restart on-failure:3 --stop-signal int --stop-timeout 3 --entrypoint /bin/x";
     run_mounts: "-v ./src:/srv/src:ro -v /a:/srv --mount type=bind,src=/b,dst=/c,idmap=owner --mount type=tmpfs,dst=/t,tmpfs-size=1m --tmpfs /run:size=64k,exec --read-only --shm-size 1g";
     run_volumes: "-v /data -v db:/srv:ro,nocopy --mount type=volume,src=web,dst=/web,volume-label=a=b,volume-subpath=sub --mount type=image,src=busybox,dst=/box --volumes-from a:ro --volumes-from b --volume-driver local";
     run_memory: "-m 512m --memory-reservation 256m --memory-swap -1 --memory-swappiness 0 --oom-kill-disable --oom-score-adj -500";

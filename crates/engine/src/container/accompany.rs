@@ -54,7 +54,8 @@ pub(super) fn accompany(engine: &Engine, container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Connects to whoever accompanies a container now; `None` where it does not run.
+/// Connects to whoever accompanies a container now; `None` where it does not run and will not
+/// again.
 pub(super) fn connect(engine: &Engine, id: &str) -> Result<Option<Client>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -62,10 +63,11 @@ pub(super) fn connect(engine: &Engine, id: &str) -> Result<Option<Client>> {
         if connected.is_ok() || Instant::now() > deadline {
             return Ok(Some(connected?));
         }
-        if !Container::load(engine, id)?.is_some_and(|container| container.is_running()) {
+        let is_served = |container: Container| container.is_running() || container.is_restarting();
+        if !Container::load(engine, id)?.is_some_and(is_served) {
             return Ok(None);
         }
-        // Another command is about to have it accompanied.
+        // Another command is about to have it accompanied, or it is started again just now.
         std::thread::sleep(Duration::from_millis(2));
     }
 }

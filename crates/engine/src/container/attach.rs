@@ -111,7 +111,7 @@ impl<'a> Attached<'a> {
         let client = Client::connect(&run_dir)?;
         client.attach(streams)?;
         crate::events::of_container(engine, record, "attach", &[]);
-        let pid = Status::load(&run_dir)?.map(|status| status.pid);
+        let pid = Status::load(&run_dir)?.map(|status| status.pid).filter(|pid| *pid > 0);
         Ok(Self { pid, ..Self::new(engine, client, record, streams, detach_keys) })
     }
 

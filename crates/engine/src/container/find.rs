@@ -23,6 +23,8 @@ pub(crate) struct Container {
     pub(crate) run_dir: PathBuf,
     /// Whether its first process was alive when the status was read: the two are of one moment.
     alive: bool,
+    /// Whether it has ended and its supervisor will start it again.
+    restarting: bool,
     /// Asked of the kernel when it is first needed.
     paused: OnceCell<bool>,
 }
@@ -56,15 +58,29 @@ impl Container {
             Some(seen) => settled(&run_dir, seen)?,
             None => (None, false),
         };
+        let waits = status.as_ref().is_some_and(|status| {
+            status.state == State::Restarting && status.boot_id == supervisor::status::boot_id()
+        });
+        let restarting = waits && is_locked(&run_dir)?;
         if status.is_none() {
             status = last_run(&directory);
         }
-        Ok(Some(Self { record, status, run_dir, alive, paused: OnceCell::new() }))
+        Ok(Some(Self { record, status, run_dir, alive, restarting, paused: OnceCell::new() }))
     }
 
     /// Whether its first process was alive when it was looked at; a paused one is.
     pub(crate) fn is_running(&self) -> bool {
         self.alive
+    }
+
+    /// Whether it has ended and is about to be started again.
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.restarting
+    }
+
+    /// The same for whoever has its lock: nobody else has it and will start the container again.
+    pub(super) fn locked(self) -> Self {
+        Self { restarting: false, ..self }
     }
 
     /// Whether it runs and its processes stand still: by the kernel's word, which no crash can make a lie.
@@ -84,7 +100,8 @@ impl Container {
             Some(_) if self.is_paused() => Life::Paused,
             Some(_) if self.alive => Life::Running,
             // Its process is gone and nobody wrote down how it ended: a crash of the machine.
-            Some(status) if status.state == State::Running => Life::Lost,
+            Some(_) if self.restarting => Life::Restarting,
+            Some(status) if matches!(status.state, State::Running | State::Restarting) => Life::Lost,
             Some(status) if status.state == State::Exited => Life::Exited,
             Some(_) => Life::Created,
         }
@@ -93,7 +110,8 @@ impl Container {
     /// How its last run ended: 0 when there was none, 255 when nobody saw it.
     pub(crate) fn exit_code(&self) -> u8 {
         match self.state() {
-            Life::Lost => 255,
+            // One that waited to be started again has ended before, and how is known.
+            Life::Lost if self.status.as_ref().is_some_and(|status| status.state == State::Running) => 255,
             _ => self.status.as_ref().map_or(0, |status| status.exit_code),
         }
     }
@@ -102,6 +120,10 @@ impl Container {
     pub(crate) fn running(&self) -> Result<&Status> {
         match &self.status {
             Some(status) if self.alive => Ok(status),
+            _ if self.restarting => Err(Error::conflict(format!(
+                "Container {} is restarting, wait until the container is running",
+                self.record.id
+            ))),
             _ => Err(Error::conflict(format!(
                 "container `{}` is not running (it is {})",
                 self.record.name,
@@ -118,6 +140,7 @@ pub(crate) enum Life {
     Created,
     Running,
     Paused,
+    Restarting,
     Exited,
     Lost,
 }
@@ -128,6 +151,7 @@ impl Life {
             Self::Created => "created",
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::Restarting => "restarting",
             Self::Exited | Self::Lost => "exited",
         }
     }
@@ -147,11 +171,7 @@ fn settled(run_dir: &Path, mut status: Status) -> Result<(Option<Status>, bool)>
         if status.is_alive() {
             return Ok((Some(status), true));
         }
-        let held = match Dir::open(run_dir) {
-            Ok(directory) => store::Lock::is_held(&directory, supervisor::LOCK)?,
-            Err(error) if error.is_not_found() => return Ok((None, false)),
-            Err(error) => return Err(error.into()),
-        };
+        let held = is_locked(run_dir)?;
         let Some(later) = Status::load(run_dir)? else { return Ok((None, false)) };
         let lost = !held && later.state == State::Running && !later.is_alive();
         status = later;
@@ -159,6 +179,15 @@ fn settled(run_dir: &Path, mut status: Status) -> Result<(Option<Status>, bool)>
             return Ok((Some(status), false));
         }
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether somebody starts a container, accompanies it or clears it away.
+fn is_locked(run_dir: &Path) -> Result<bool> {
+    match Dir::open(run_dir) {
+        Ok(directory) => Ok(store::Lock::is_held(&directory, supervisor::LOCK)?),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -229,12 +258,8 @@ pub(crate) fn all(engine: &Engine) -> Result<Vec<Container>> {
 
 /// Whether a container runs, starts or is being cleared away: then what is claimed for it is its own.
 pub(crate) fn is_held(engine: &Engine, id: &str) -> Result<bool> {
-    let held = match Dir::open(engine.run_dir(id)) {
-        Ok(directory) => store::Lock::is_held(&directory, supervisor::LOCK)?,
-        Err(error) if error.is_not_found() => return Ok(false),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(held || Container::load(engine, id)?.is_some_and(|container| container.is_running()))
+    Ok(is_locked(&engine.run_dir(id))?
+        || Container::load(engine, id)?.is_some_and(|container| container.is_running()))
 }
 
 /// Returns the name of the container with this id.

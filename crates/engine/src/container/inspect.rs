@@ -47,7 +47,7 @@ fn document(engine: &Engine, container: &Container) -> Value {
         "HostsPath": engine.container_dir(&record.id).join("hosts"),
         "LogPath": super::log_files::path(engine, record).unwrap_or_default(),
         "Name": format!("/{}", record.name),
-        "RestartCount": 0,
+        "RestartCount": container.status.as_ref().map_or(0, |status| status.restarts),
         "Driver": "overlay",
         "Platform": "linux",
         "HostConfig": host_config(container),
@@ -156,9 +156,10 @@ fn state(container: &Container) -> Value {
     };
     json!({
         "Status": life.word(),
-        "Running": running,
+        // As with Docker, one that will run again counts as one that runs.
+        "Running": running || life == Life::Restarting,
         "Paused": life == Life::Paused,
-        "Restarting": false,
+        "Restarting": life == Life::Restarting,
         "OOMKilled": status.is_some_and(|status| status.oom_killed),
         "Dead": false,
         "Pid": status.filter(|_| running).map_or(0, |status| status.pid),
@@ -194,7 +195,10 @@ fn host_config(container: &Container) -> Value {
             "Type": request.log.name(),
             "Config": request.log.options().map(|options| options.typed.clone()).unwrap_or_default(),
         },
-        "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
+        "RestartPolicy": {
+            "Name": request.restart.word(),
+            "MaximumRetryCount": request.restart.retries_max(),
+        },
         "PortBindings": port_bindings(&request.publish),
         "PublishAllPorts": request.publish_all,
         "Dns": request.dns.iter().map(ToString::to_string).collect::<Vec<_>>(),

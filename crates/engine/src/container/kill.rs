@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use super::find::find;
 use super::pause::thaw;
+use super::policy::{give_up, note_stop};
 use super::record::ContainerRecord;
 use super::stop::stop_signal;
 use super::wait::until_gone;
@@ -17,14 +18,32 @@ pub fn kill(engine: &Engine, request: &KillRequest) -> Vec<(String, Result<()>)>
 }
 
 fn kill_one(engine: &Engine, request: &KillRequest, word: &str) -> Result<()> {
-    let container = find(engine, word)?;
+    let found = find(engine, word)?;
+    let signal = request.signal.number();
+    // Whoever asks it to end wants that now; other signals wait until it is resumed.
+    let ends = signal == libc::SIGKILL || signal == stop_signal(&found);
+    let container = match ends && found.is_restarting() {
+        false => found,
+        true => {
+            let name = found.record.name.clone();
+            match give_up(engine, found)? {
+                Some(container) if container.is_running() => container,
+                Some(container) => {
+                    tell(engine, &container.record, signal);
+                    return Ok(());
+                }
+                None => return Err(Error::not_found(format!("No such container: {name}"))),
+            }
+        }
+    };
     let gone = || Error::conflict(format!("cannot kill container `{word}`: it is not running"));
     let pidfd = container.running()?.open_process().ok_or_else(gone)?;
-    let signal = request.signal.number();
+    if ends {
+        note_stop(engine, &container.record)?;
+    }
     sys::process::signal(pidfd.as_fd(), signal)?;
     tell(engine, &container.record, signal);
-    // Whoever asks it to end wants that now; other signals wait until it is resumed.
-    if signal == libc::SIGKILL || signal == stop_signal(&container) {
+    if ends {
         thaw(&container);
     }
     if signal == libc::SIGKILL {

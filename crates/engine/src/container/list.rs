@@ -42,7 +42,7 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
     let mut rows = Vec::new();
     for container in containers {
         let created = container.record.created;
-        let wanted = (shows_stopped || container.is_running())
+        let wanted = (shows_stopped || container.is_running() || container.is_restarting())
             && before.is_none_or(|before| created < before)
             && since.is_none_or(|since| created > since)
             && matches_filters(&container, request, &ancestors)
@@ -162,7 +162,8 @@ fn is_in(container: &Container, state: StateFilter) -> bool {
         StateFilter::Running => container.state() == Life::Running,
         StateFilter::Paused => container.state() == Life::Paused,
         StateFilter::Exited => matches!(container.state(), Life::Exited | Life::Lost),
-        StateFilter::Restarting | StateFilter::Removing | StateFilter::Dead => false,
+        StateFilter::Restarting => container.state() == Life::Restarting,
+        StateFilter::Removing | StateFilter::Dead => false,
     }
 }
 
@@ -175,8 +176,13 @@ fn row(engine: &Engine, container: Container) -> Result<ContainerRow> {
         (Life::Exited, Some(status)) => {
             ContainerState::Exited { code: status.exit_code.into(), at: status.finished / SECOND }
         }
+        (Life::Restarting, Some(status)) => {
+            ContainerState::Restarting { code: status.exit_code.into(), since: status.finished / SECOND }
+        }
         // Nobody saw the end; 255 is what Docker shows after a crash.
-        (Life::Lost, Some(status)) => ContainerState::Exited { code: 255, at: status.started / SECOND },
+        (Life::Lost, Some(status)) => {
+            ContainerState::Exited { code: container.exit_code().into(), at: status.started / SECOND }
+        }
         _ => ContainerState::Created,
     };
     let alive = container.is_running();

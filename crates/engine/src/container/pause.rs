@@ -50,8 +50,9 @@ fn each(request: &PauseRequest, act: impl Fn(&str) -> Result<()>) -> Vec<(String
 
 fn running(engine: &Engine, word: &str) -> Result<Container> {
     let container = find(engine, word)?;
-    match container.is_running() {
-        true => Ok(container),
+    match container.is_running() || container.is_restarting() {
+        // Or an error that says that it is about to run.
+        true => container.running().map(drop).map(|()| container),
         false => Err(not_running(&container)),
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::Record;
 
 use super::placement::Placed;
-use crate::request::{ContainerRequest, MountRequest};
+use crate::request::{ContainerRequest, IpcMode, MountRequest, NetworkMode, PidMode, UserMode};
 
 /// Everything a start needs that is not looked up anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,15 @@ impl ContainerRecord {
     pub(crate) fn cgroup(&self) -> String {
         let parent = self.request.cgroup_parent.as_deref().unwrap_or("/coracle").trim_end_matches('/');
         format!("{parent}/{}", self.id)
+    }
+
+    /// Whether it lives in namespaces of another container.
+    pub(crate) fn joins_another(&self) -> bool {
+        let namespaces = &self.request.namespaces;
+        matches!(namespaces.network, NetworkMode::Container(_))
+            || matches!(namespaces.pid, PidMode::Container(_))
+            || matches!(namespaces.ipc, IpcMode::Container(_))
+            || matches!(namespaces.user, UserMode::Container(_))
     }
 
     /// Returns what is mounted, outer places first.

@@ -7,6 +7,7 @@ use supervisor::Removal;
 use sys::Dir;
 
 use super::find::{Container, Life, find};
+use super::policy::{give_up, note_stop};
 use super::record::ContainerRecord;
 use super::start::to_be_started;
 use super::wait::until_gone;
@@ -49,6 +50,18 @@ pub(super) fn remove_found(
     request: &RemoveRequest,
 ) -> Result<()> {
     loop {
+        if container.is_restarting() {
+            if !request.force {
+                return Err(Error::conflict(format!(
+                    "cannot remove container `{word}`: container is restarting: stop the container before removing or force remove"
+                ))
+                .hint(format!("stop it first with `coracle stop {word}`, or use --force")));
+            }
+            container = match give_up(engine, container)? {
+                Some(container) => container,
+                None => return Ok(()),
+            };
+        }
         if container.is_running() {
             if !request.force && container.is_paused() {
                 return Err(Error::conflict(format!(
@@ -74,6 +87,15 @@ pub(super) fn remove_found(
         }
         container = find(engine, &container.record.id)?;
     }
+}
+
+/// Does the same where nobody else starts or removes the container just now.
+pub(crate) fn clear_lost(engine: &Engine, record: &ContainerRecord) -> Result<()> {
+    let lost = Container::load(engine, &record.id)?.is_some_and(|container| container.state() == Life::Lost);
+    if lost && let Some((container, _lock)) = to_be_started(engine, record)? {
+        clear_lost_run(engine, &container);
+    }
+    Ok(())
 }
 
 /// Gives back what a run had that ended with nobody left to clear it away: ids and cgroup.
@@ -115,6 +137,7 @@ pub(crate) fn leave_networks(engine: &Engine, id: &str) {
 
 fn kill_and_wait(engine: &Engine, container: &Container) -> Result<()> {
     if let Some(pidfd) = container.status.as_ref().and_then(|status| status.open_process()) {
+        note_stop(engine, &container.record)?;
         match sys::process::signal(pidfd.as_fd(), libc::SIGKILL) {
             Err(error) if error.errno() != Some(rustix::io::Errno::SRCH) => return Err(error.into()),
             _ => super::pause::thaw(container),

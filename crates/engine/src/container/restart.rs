@@ -23,7 +23,9 @@ pub fn restart(
     let stopped = stop(engine, &StopRequest { containers, signal, timeout });
     let start_again = |word: &str| {
         let request = StartRequest { containers: vec![word.to_owned()], ..StartRequest::default() };
-        start_one(engine, &request, word, terminal).map(drop)
+        start_one(engine, &request, word, terminal)?;
+        crate::events::of_container(engine, &find(engine, word)?.record, "restart", &[]);
+        Ok(())
     };
     let outcomes = stopped.into_iter().zip(&kept).map(|((word, stopped), kept)| {
         let outcome = match kept {

@@ -68,23 +68,35 @@ pub(super) fn start_one(
         terminal_size: terminal.size.filter(|_| container.record.request.tty),
         stdin_once: container.record.request.attach.stdin,
     };
-    reuse_writable_layer(&container)?;
     if attach.any() {
         crate::events::of_container(engine, &container.record, "attach", &[]);
     }
-    // A container that has run before has the rests of that run.
-    super::remove::clear_lost_run(engine, &container);
-    for name in ["status", supervisor::KEPT] {
-        let _ = rustix::fs::unlink(container.run_dir.join(name));
-    }
-    let mut timing = Timing::new(false);
-    let client = launch(engine, &container.record, &options, lock, &mut timing)?;
+    let client = launch_anew(engine, &container, &options, lock)?;
     let mut attached = Attached::new(engine, client, &container.record, attach, keys);
     attached.until_started(terminal).map_err(|error| {
         super::remove::clear_failed_start(engine, &container.record);
         crate::system::explain(engine, error)
     })?;
     if attach.any() { attached.stay(terminal, request.sig_proxy) } else { Ok(Outcome::Detached) }
+}
+
+/// Launches a container that has run before or never.
+fn launch_anew(engine: &Engine, container: &Container, options: &StartOptions, lock: Lock) -> Result<Client> {
+    reuse_writable_layer(container)?;
+    // One that has run before has the rests of that run.
+    super::remove::clear_lost_run(engine, container);
+    super::policy::note_start(engine, &container.record)?;
+    for name in ["status", supervisor::KEPT, supervisor::LIMITS] {
+        let _ = rustix::fs::unlink(container.run_dir.join(name));
+    }
+    launch(engine, &container.record, options, lock, &mut Timing::new(false))
+}
+
+/// Begins to start a container; the client is told how that goes. `None` where it runs.
+pub(crate) fn begin(engine: &Engine, record: &ContainerRecord, attach: Attachment) -> Result<Option<Client>> {
+    let Some((container, lock)) = to_be_started(engine, record)? else { return Ok(None) };
+    let options = StartOptions { attach, terminal_size: None, stdin_once: record.request.attach.stdin };
+    launch_anew(engine, &container, &options, lock).map(Some)
 }
 
 /// Lets a layer be mounted again that was mounted `volatile`, which leaves a mark against that
@@ -101,7 +113,7 @@ fn reuse_writable_layer(container: &Container) -> Result<()> {
 }
 
 /// Waits until nobody else starts or removes this container or clears its last run away, and keeps it so;
-/// `None` when it runs.
+/// `None` when it runs, or is about to again.
 ///
 /// Two starts at once would share the ids, the writable layer and the socket, and the one that fails
 /// would clear away what the other has.
@@ -111,7 +123,7 @@ pub(crate) fn to_be_started(engine: &Engine, record: &ContainerRecord) -> Result
     let gone = || Error::not_found(format!("No such container: {}", record.name));
     loop {
         let container = Container::load(engine, &record.id)?.ok_or_else(gone)?;
-        if container.is_running() {
+        if container.is_running() || container.is_restarting() {
             return Ok(None);
         }
         make_run_dir(&run_dir)?;
@@ -127,7 +139,7 @@ pub(crate) fn to_be_started(engine: &Engine, record: &ContainerRecord) -> Result
                 let _ = super::remove::remove_tree(&run_dir);
                 return Err(gone());
             };
-            return Ok((!container.is_running()).then_some((container, lock)));
+            return Ok((!container.is_running()).then_some((container.locked(), lock)));
         }
         if Instant::now() > deadline {
             return Err(Error::conflict(format!(

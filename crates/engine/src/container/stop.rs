@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::thread::ScopedJoinHandle;
 
 use super::find::{Container, find};
+use super::policy::{give_up, note_stop};
 use super::wait::until_gone;
 use crate::error::Result;
 use crate::paths::Engine;
@@ -22,11 +23,17 @@ pub fn stop(engine: &Engine, request: &StopRequest) -> Vec<(String, Result<()>)>
 }
 
 fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
-    let container = find(engine, word)?;
+    let found = find(engine, word)?;
+    let waited = found.is_restarting();
+    let Some(container) = give_up(engine, found)? else { return Ok(()) };
     let Some(pidfd) = container.status.as_ref().filter(|s| s.is_alive()).and_then(|s| s.open_process())
     else {
+        if waited {
+            crate::events::of_container(engine, &container.record, "stop", &[]);
+        }
         return Ok(());
     };
+    note_stop(engine, &container.record)?;
     let signal = request.signal.map_or_else(|| stop_signal(&container), Signal::number);
     let timeout = request.timeout.unwrap_or_else(|| container.record.request.stop_timeout_or_default());
     let _ = sys::process::signal(pidfd.as_fd(), signal);

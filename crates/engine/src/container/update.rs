@@ -1,6 +1,8 @@
 //! `update`: other limits for a container, also while it runs.
 
 use oci::runtime::{Pids, Resources as SpecResources};
+use store::Durability;
+use sys::Dir;
 
 use super::amend::{Held, hold};
 use super::create::durability;
@@ -47,7 +49,11 @@ fn update_one(engine: &Engine, word: &str, changes: &Resources) -> Result<Vec<St
     refuse_what_would_kill(&group, &limits).doing(what)?;
     let replaced = group.replace(&limits).doing(what)?;
     let warnings = replaced.warnings.iter().map(ToString::to_string).collect();
-    if let Err(error) = write(&held) {
+    let all = SpecResources {
+        pids: merged.pids.map(|limit| Pids { limit: limit.as_i64() }),
+        ..spec::limits_of(&merged)?
+    };
+    if let Err(error) = leave_for_next_run(engine, &id, &all).and_then(|()| write(&held)) {
         replaced.undo();
         return Err(error).doing(what);
     }
@@ -68,6 +74,13 @@ fn is_started_meanwhile(engine: &Engine, id: &str) -> Result<bool> {
 fn write(held: &Held) -> Result<()> {
     let durability = durability(&held.record.request);
     Ok(store::write_record(&held.directory, "record.json", &held.record, durability)?)
+}
+
+/// Tells the limits to the supervisor, which may start the container again by a plan that has others.
+fn leave_for_next_run(engine: &Engine, id: &str, limits: &SpecResources) -> Result<()> {
+    let text = serde_json::to_vec(limits).expect("limits are plain data");
+    let directory = Dir::open(engine.run_dir(id))?;
+    Ok(store::write_atomic(&directory, supervisor::LIMITS, &text, Durability::Volatile)?)
 }
 
 /// Returns the controllers that something changes of, with all that is to be known of them: some limits bound one another.

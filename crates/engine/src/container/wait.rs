@@ -19,10 +19,10 @@ pub fn wait(engine: &Engine, request: &WaitRequest) -> Vec<(String, Result<u8>)>
 
 fn wait_one(engine: &Engine, word: &str) -> Result<u8> {
     let container = find(engine, word)?;
-    if !container.is_running() {
+    if !container.is_running() && !container.is_restarting() {
         return Ok(container.exit_code());
     }
-    // A supervisor that was killed has a successor.
+    // A supervisor that was killed has a successor, and one whose container is started again listens meanwhile.
     while let Ok(Some(mut client)) = connect(engine, &container.record.id) {
         if let Some(code) = last_word(&mut client) {
             return Ok(code);
@@ -43,6 +43,11 @@ fn last_word(client: &mut Client) -> Option<u8> {
             _ => {}
         }
     }
+}
+
+/// Waits until a supervisor that was asked to end has cleared away.
+pub(super) fn until_cleared(mut client: Client) {
+    let _ = last_word(&mut client);
 }
 
 /// Waits until the container's process has ended and its supervisor has cleared away. Returns false when

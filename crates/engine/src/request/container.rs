@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+pub use supervisor::restart::RestartPolicy;
 
 use super::{
     ConsoleSize, DetachKeys, DeviceMapping, ExposedPorts, MountRequest, Namespaces, PublishRequest,
@@ -140,13 +141,6 @@ pub enum Isolation {
     /// Linux namespaces.
     #[default]
     Namespaces,
-}
-
-/// What happens when the container's process ends.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RestartPolicy {
-    #[default]
-    No,
 }
 
 /// Where the output of the container goes.

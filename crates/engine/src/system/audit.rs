@@ -112,7 +112,8 @@ fn look(engine: &Engine) -> Result<Vec<Orphan>> {
     };
     let alone = images.as_ref().map(Images::alone).transpose()?;
     let containers = all_containers(engine)?;
-    let running = containers.iter().filter(|c| c.is_running());
+    // What it has claimed stays claimed until it is started again.
+    let running = containers.iter().filter(|c| c.is_running() || c.is_restarting());
     let known = Known {
         containers: containers.iter().map(|c| c.record.id.clone()).collect(),
         running: running.map(|c| c.record.id.clone()).collect(),

@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mknodat, open, unlink};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::{PipeFlags, pipe_with};
 use sys::Context;
 
@@ -29,6 +30,8 @@ pub(crate) struct Holdings {
     /// The writing end of its input; something else once that has ended.
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) console: Option<runtime::Console>,
+    /// A socket that is read by nobody, with both its ends: what supervisors put there outlives them. Only with a terminal.
+    pub(crate) shelf: Option<(OwnedFd, OwnedFd)>,
     pub(crate) listener: OwnedFd,
     /// The sockets of the published ports, as the job lists them.
     pub(crate) ports: Vec<OwnedFd>,
@@ -36,7 +39,7 @@ pub(crate) struct Holdings {
     pub(crate) hierarchies: Option<cgroup::Hierarchies>,
 }
 
-/// The other ends, which only the first supervisor needs.
+/// The other ends, which only a supervisor that makes the container needs.
 #[derive(Debug)]
 pub(crate) struct ContainerEnds {
     pub(crate) stdin: OwnedFd,
@@ -55,8 +58,16 @@ impl Holdings {
         ports: Vec<OwnedFd>,
         hierarchies: Option<cgroup::Hierarchies>,
     ) -> sys::Result<(Self, ContainerEnds)> {
-        let mut holdings =
-            Self { stdout: None, stderr: None, stdin: None, console: None, listener, ports, hierarchies };
+        let mut holdings = Self {
+            stdout: None,
+            stderr: None,
+            stdin: None,
+            console: None,
+            shelf: None,
+            listener,
+            ports,
+            hierarchies,
+        };
         if job.terminal {
             let console = runtime::Console::new(&job.plan).map_err(|error| {
                 sys::Error::new(format!("cannot make a terminal: {error}"), std::io::ErrorKind::Other)
@@ -65,6 +76,7 @@ impl Holdings {
                 sys::terminal::set_window_size(console.pty.master.as_fd(), rows, columns)?;
             }
             holdings.console = Some(console);
+            holdings.shelf = Some(shelf()?);
             let ends = ContainerEnds { stdin: null()?, stdout: null()?, stderr: null()? };
             return Ok((holdings, ends));
         }
@@ -95,6 +107,7 @@ impl Holdings {
             stderr: pipe(STDERR),
             stdin: None,
             console: None,
+            shelf: None,
             listener,
             ports,
             hierarchies,
@@ -115,12 +128,29 @@ impl Holdings {
             let (devpts, pty) = (&console.devpts, &console.pty);
             all.extend([devpts.mount.as_fd(), pty.master.as_fd(), pty.terminal.as_fd()]);
         }
+        all.extend(self.shelf.iter().flat_map(|(one, other)| [one.as_fd(), other.as_fd()]));
         all.extend(self.hierarchies.iter().flat_map(cgroup::Hierarchies::descriptors));
         all
     }
 }
 
-fn null() -> sys::Result<OwnedFd> {
+/// Opens the program's ends of the output pipes again, for another run.
+pub(crate) fn program_ends(run_dir: &Path) -> sys::Result<(OwnedFd, OwnedFd)> {
+    Ok((program_end(&run_dir.join(STDOUT))?, program_end(&run_dir.join(STDERR))?))
+}
+
+fn program_end(path: &PathBuf) -> sys::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    open(path, flags, Mode::empty()).on_path("open", path)
+}
+
+fn shelf() -> sys::Result<(OwnedFd, OwnedFd)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socketpair(AddressFamily::UNIX, SocketType::DGRAM, flags, None)
+        .context(|| "cannot make a socket".into())
+}
+
+pub(crate) fn null() -> sys::Result<OwnedFd> {
     open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).on_path("open", Path::new("/dev/null"))
 }
 
@@ -132,8 +162,7 @@ fn named_pipe(path: &PathBuf) -> sys::Result<(OwnedFd, OwnedFd)> {
     sys::failpoint::step();
     mknodat(CWD, path, FileType::Fifo, mode, 0).on_path("make the pipe", path)?;
     let reader = reading_end(path)?;
-    let program = open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).on_path("open", path)?;
-    Ok((reader, program))
+    Ok((reader, program_end(path)?))
 }
 
 fn reading_end(path: &PathBuf) -> sys::Result<OwnedFd> {

@@ -16,7 +16,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use sys::Context;
 use sys::process::{self, CloneOptions, Pid};
 
-use super::{Guardian, become_guardian, exit_pipe, own_pidfd};
+use super::{Guardian, Stranger, become_guardian, exit_pipe, own_pidfd};
+use crate::status::Status;
 use crate::supervise::Assignment;
 
 /// A guardian that is our child. It goes with us, unless we are killed.
@@ -28,8 +29,12 @@ pub(crate) struct Successor {
     pub(crate) exits: OwnedFd,
 }
 
-/// Makes a guardian for the container whose first process this is. Called by a supervisor.
-pub(crate) fn succeed(assignment: &Assignment<'_>, process: BorrowedFd<'_>) -> sys::Result<Successor> {
+/// Makes a guardian for the container whose first process this is, in the run that the status tells of. Called by a supervisor.
+pub(crate) fn succeed(
+    assignment: &Assignment<'_>,
+    process: BorrowedFd<'_>,
+    status: &Status,
+) -> sys::Result<Successor> {
     let (exits, exit_writer) = exit_pipe()?;
     let supervisor = process::open_pidfd(std::process::id() as Pid)?;
     let process = process.try_clone_to_owned().context(|| "cannot keep the container's process".into())?;
@@ -52,7 +57,7 @@ pub(crate) fn succeed(assignment: &Assignment<'_>, process: BorrowedFd<'_>) -> s
             holdings: assignment.holdings,
             exits,
             exit_writer,
-            process: Some(process),
+            process: Some(Stranger::new(process, status)),
             own,
         };
         guardian.accompany(None).unwrap_or(1)

@@ -169,6 +169,8 @@ impl Clients {
                     }
                 }
                 Some(Request::Resize { rows, columns }) => input.resize(rows, columns),
+                // It runs.
+                Some(Request::GiveUp) => {}
                 Some(Request::Names) => wish = Some(Wish::Names),
                 // A wish of a newer version.
                 None => return Ok(None),
@@ -212,6 +214,25 @@ impl Clients {
         }
     }
 
+    /// Does the same in a process of its own where somebody is slow, which keeps nobody waiting.
+    pub(crate) fn send_last_aside<'r>(&mut self, replies: impl Iterator<Item = Reply<'r>>) {
+        let replies: Vec<Vec<u8>> = replies.map(|reply| reply.encode()).collect();
+        let mut clients: Vec<Client> = self.places.drain(..).flatten().collect();
+        for client in &mut clients {
+            client.pending.extend(replies.iter().cloned());
+        }
+        clients.retain_mut(|client| client.send_pending() == Sent::Some);
+        if !clients.is_empty() {
+            let _ = sys::process::clone(sys::process::CloneOptions::default(), || {
+                // Nobody else's end is to wait for a slow reader.
+                let keep: Vec<_> = clients.iter().map(|client| client.socket.as_fd()).collect();
+                let _ = sys::process::close_all_but(&keep);
+                serve_out(clients);
+                0
+            });
+        }
+    }
+
     /// Sends everything that is left and a last word; a slow reader keeps nobody waiting but us.
     pub(crate) fn send_last<'r>(&mut self, replies: impl Iterator<Item = Reply<'r>>) {
         let mut clients: Vec<Client> = self.places.drain(..).flatten().collect();
@@ -219,17 +240,22 @@ impl Clients {
         for reply in replies {
             clients.iter_mut().for_each(|client| client.pending.push_back(reply.encode()));
         }
-        loop {
-            clients.retain_mut(|client| client.send_pending() == Sent::Some);
-            if clients.is_empty() {
-                return;
-            }
-            let mut fds: Vec<_> =
-                clients.iter().map(|client| PollFd::new(&client.socket, PollFlags::OUT)).collect();
-            match poll(&mut fds, None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return,
-            }
+        serve_out(clients);
+    }
+}
+
+/// Serves clients until each has taken its part or has gone.
+fn serve_out(mut clients: Vec<Client>) {
+    loop {
+        clients.retain_mut(|client| client.send_pending() == Sent::Some);
+        if clients.is_empty() {
+            return;
+        }
+        let mut fds: Vec<_> =
+            clients.iter().map(|client| PollFd::new(&client.socket, PollFlags::OUT)).collect();
+        match poll(&mut fds, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
         }
     }
 }

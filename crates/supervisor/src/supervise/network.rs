@@ -2,7 +2,7 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use network::{Connection, Fabric, PortRule, State};
+use network::{Connection, Endpoint, Fabric, PortRule, State};
 
 use crate::events::Event;
 use crate::job::{Job, NetworkJob};
@@ -49,11 +49,7 @@ pub(super) fn resume(job: &Job, status: &Status, pidfd: BorrowedFd<'_>) -> Optio
 pub(super) fn disconnect(job: &Job, ports: &[OwnedFd]) -> Option<Fabric> {
     let network = job.network.as_ref()?;
     let fabric = Fabric::new(&network.run_root);
-    // Others may have connected or disconnected it meanwhile.
-    let endpoints = fabric.state().endpoints_of(&job.id);
-    let endpoints = endpoints.unwrap_or_else(|_| network.endpoints.clone());
-    let known = fabric.state().ports_of(&job.id).unwrap_or_default();
-    let published = PortRule::led(if known.is_empty() { &network.ports } else { &known });
+    let (endpoints, published) = places(job, network);
     // Its interfaces go with its network namespace, unless others have joined that.
     let given_back = match fabric.state().is_shared(&job.id) {
         true => fabric.disconnect(&endpoints, &published).and_then(|()| fabric.state().release_all(&job.id)),
@@ -77,7 +73,34 @@ pub(super) fn tidy(fabric: Option<Fabric>) {
     let _ = fabric.map(|fabric| fabric.sweep(TOGETHER));
 }
 
-/// Does the same for a predecessor that was killed meanwhile, if it has left something. What it has given back may be
+/// Takes away what leads to a container that has ended and will be started again, and keeps all that it has claimed.
+pub(super) fn unplug(job: &Job) {
+    let Some(network) = &job.network else { return };
+    let fabric = Fabric::new(&network.run_root);
+    let (endpoints, published) = places(job, network);
+    let _ = match fabric.state().is_shared(&job.id) {
+        true => fabric.disconnect(&endpoints, &published),
+        false => fabric.forget(&endpoints, &published),
+    };
+    endpoints.iter().for_each(|endpoint| Event::of_endpoint(endpoint, "disconnect").tell(&network.run_root));
+}
+
+/// Where the container is, and the ports that the firewall leads: others may have connected or disconnected it meanwhile.
+fn places(job: &Job, network: &NetworkJob) -> (Vec<Endpoint>, Vec<PortRule>) {
+    let state = State::new(&network.run_root);
+    let endpoints = state.endpoints_of(&job.id).unwrap_or_else(|_| network.endpoints.clone());
+    let known = state.ports_of(&job.id).unwrap_or_default();
+    (endpoints, PortRule::led(if known.is_empty() { &network.ports } else { &known }))
+}
+
+/// Finds out what a container is on that is started again.
+pub(super) fn look_up(id: &str, network: &mut NetworkJob) {
+    if let Ok(endpoints) = State::new(&network.run_root).endpoints_of(id) {
+        network.endpoints = endpoints;
+    }
+}
+
+/// Disconnects for a predecessor that was killed meanwhile, if it has left something. What it has given back may be
 /// somebody else's by now.
 pub(super) fn disconnect_again(job: &Job, ports: &[OwnedFd]) {
     let Some(network) = &job.network else { return };
