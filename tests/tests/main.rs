@@ -5,6 +5,7 @@ mod binds;
 mod crash;
 mod events;
 mod harness;
+mod health;
 mod images;
 mod isolation;
 mod keep;

@@ -9,6 +9,7 @@ use runtime::Plan;
 use serde::{Deserialize, Serialize};
 
 use crate::events::EventsJob;
+use crate::health::HealthJob;
 use crate::resolver::ResolverConfig;
 use crate::status::Summary;
 
@@ -37,6 +38,8 @@ pub struct Job {
     pub log: Option<LogConfig>,
     /// What it is connected to, unless it has no network or somebody else's.
     pub network: Option<NetworkJob>,
+    /// How its health is checked, if it is.
+    pub health: Option<HealthJob>,
     pub events: EventsJob,
     pub teardown: Teardown,
     /// Whether the launching client wants to know where the time goes.
@@ -138,19 +141,19 @@ pub enum Removal {
 
 /// The specification's types leave out absent fields, which only a self-describing form can carry:
 /// in the compact job they travel as JSON text.
-mod as_json {
+pub(crate) mod as_json {
     use serde::de::{DeserializeOwned, Error as _};
     use serde::ser::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
         value: &T,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serde_json::to_string(value).map_err(S::Error::custom)?.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
         serde_json::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)

@@ -15,6 +15,7 @@ mod client;
 pub mod events;
 mod forwarding;
 mod guardian;
+pub mod health;
 mod job;
 mod launch;
 pub mod log;

@@ -17,6 +17,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sys::Context;
 
+use crate::health::HealthStatus;
+
 /// Version of the file's form.
 pub const VERSION: u32 = 1;
 
@@ -76,6 +78,9 @@ pub struct Status {
     pub resolver_port: Option<u16>,
     #[serde(default)]
     pub dropped: Dropped,
+    /// What the checks of its health say, if there are any.
+    #[serde(default)]
+    pub health: Option<HealthStatus>,
     /// How often it was started again since somebody started it.
     #[serde(default)]
     pub restarts: u32,
@@ -275,6 +280,7 @@ mod tests {
             cgroup: Some("/a".into()),
             resolver_port: Some(40_000),
             dropped: Dropped::default(),
+            health: Some(HealthStatus::Healthy),
             restarts: 1,
             pause_millis: 100,
             joined: vec![(1, 2)],

@@ -2,6 +2,7 @@
 
 mod clients;
 mod ending;
+mod health;
 mod input;
 mod network;
 mod output;
@@ -25,6 +26,7 @@ use crate::status::{self, State, Status};
 use crate::teardown;
 use clients::{Clients, Wish};
 use ending::{clear_away, finish_never_started, forget_sockets, give_up, record_end, record_run};
+use health::Monitor;
 use input::Input;
 use output::Outputs;
 use restart::AGAIN;
@@ -72,6 +74,8 @@ pub(crate) enum Source {
     Forwarding,
     /// The care for what all containers share.
     Warden(warden::Event),
+    /// The checks of the container's health.
+    Health(health::Event),
     /// A client, by its place.
     Client(usize),
 }
@@ -90,6 +94,8 @@ impl Source {
             Self::Warden(warden::Event::Time) => 8,
             Self::Warden(warden::Event::Ended) => 9,
             Self::Warden(warden::Event::Changed) => 10,
+            Self::Health(health::Event::Time) => 11,
+            Self::Health(health::Event::Ended) => 12,
             Self::Client(place) => 16 + place as u64,
         })
     }
@@ -107,6 +113,8 @@ impl Source {
             8 => Self::Warden(warden::Event::Time),
             9 => Self::Warden(warden::Event::Ended),
             10 => Self::Warden(warden::Event::Changed),
+            11 => Self::Health(health::Event::Time),
+            12 => Self::Health(health::Event::Ended),
             place => Self::Client(place as usize - 16),
         }
     }
@@ -286,6 +294,10 @@ fn adopt(assignment: &Assignment<'_>, job: Job, client: Option<OwnedFd>) -> i32 
     let Some(pidfd) = known.or_else(ours) else {
         return Supervisor::without_process(assignment, job, status);
     };
+    if job.health.is_none() {
+        // Found running, and checked before.
+        status.health = None;
+    }
     status.supervisor = std::process::id() as Pid;
     status.guardian = assignment.guardian;
     let _ = status.save(&job.run_dir);
@@ -407,6 +419,7 @@ fn running_status(assignment: &Assignment<'_>, job: &Job, pid: Pid, before: Opti
         cgroup: job.cgroup.clone(),
         resolver_port: None,
         dropped: status::Dropped::default(),
+        health: health::begin(job),
         restarts: before.map_or(0, |before| before.restarts),
         pause_millis: before.map_or(0, |before| before.pause_millis),
         joined: before.map_or_else(|| restart::joined(job), |before| before.joined.clone()),
@@ -426,6 +439,7 @@ struct Supervisor<'a> {
     resolver: Option<Resolver>,
     forwarding: Option<Forwarding<'a>>,
     warden: Option<Warden>,
+    monitor: Option<Monitor>,
     epoll: OwnedFd,
     /// How the first process ended, once known.
     ended: Option<ExitStatus>,
@@ -457,6 +471,8 @@ impl<'a> Supervisor<'a> {
             .and_then(|network| Forwarding::start(&network.ports, &assignment.holdings.ports).ok().flatten());
         let warden = job.network.as_ref().and_then(|network| Warden::candidate(network, &epoll));
         let before = status.dropped;
+        // Without checks the container goes on.
+        let monitor = Monitor::new(&mut job, &status, &epoll).ok().flatten();
         let supervisor = Self {
             assignment,
             job,
@@ -469,6 +485,7 @@ impl<'a> Supervisor<'a> {
             resolver: None,
             forwarding,
             warden,
+            monitor,
             epoll,
             ended: None,
             before,
@@ -528,6 +545,13 @@ impl<'a> Supervisor<'a> {
             Source::Warden(event) => {
                 if let Some(warden) = &mut self.warden {
                     warden.handle(event, &self.epoll);
+                }
+            }
+            Source::Health(event) => {
+                if let Some(monitor) = &mut self.monitor {
+                    let of = (self.assignment.job, &self.job, self.group.as_ref());
+                    // One that cannot go on is no reason to leave the container.
+                    let _ = monitor.handle(event, of, &mut self.status, &self.epoll);
                 }
             }
             Source::Client(place) => {
@@ -695,6 +719,7 @@ impl<'a> Supervisor<'a> {
         self.resolver = None;
         self.forwarding = None;
         self.warden = None;
+        self.monitor = None;
         let (assignment, group) = (self.assignment, self.group.as_ref());
         record_end(assignment, &self.job, self.status, group, status, &mut self.clients)
     }

@@ -223,6 +223,7 @@ fn faults() {
         ("health=none", "()"),
         ("is-task=x", "!invalid filter 'is-task=x'"),
         ("is-task=false", "()"),
+        ("health=healthy", "()"),
         ("network=x", "()"),
         ("publish=80-81/udp", "()"),
         ("expose=80:80", "!invalid filter 'expose': 80:80"),

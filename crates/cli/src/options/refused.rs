@@ -113,7 +113,6 @@ impl<T> fmt::Debug for Refused<T> {
     }
 }
 
-const HEALTH: &str = "health checks come with a later release";
 const WINDOWS: &str = "it is for Windows containers";
 
 /// The flags of `run` and `create`.
@@ -123,12 +122,6 @@ impl Table for OfContainers {
     const ROWS: &'static [Refusal] = &[
         Refusal::value("link", network::NO_LINKS),
         Refusal::value("link-local-ip", network::NO_LINK_LOCAL),
-        Refusal::value("health-cmd", HEALTH),
-        Refusal::value("health-interval", HEALTH).unless(&["0s", "0"]),
-        Refusal::value("health-retries", HEALTH).unless(&["0"]),
-        Refusal::value("health-start-interval", HEALTH).unless(&["0s", "0"]),
-        Refusal::value("health-start-period", HEALTH).unless(&["0s", "0"]),
-        Refusal::value("health-timeout", HEALTH).unless(&["0s", "0"]),
         Refusal::value("gpus", "the container device interface comes with a later release"),
         Refusal::value("runtime", "the engine is its own runtime").unless(&[""]),
         Refusal::value("storage-opt", "layers have no quota yet"),

@@ -158,7 +158,12 @@ fn quote(text: &str) -> String {
 
 fn status(row: &ContainerRow, clock: &Clock) -> String {
     let note = row.degraded.as_ref().map(|fault| format!(" (network degraded: {fault})"));
-    state(row.state, clock) + &note.unwrap_or_default()
+    let health = match (row.state, row.health) {
+        (ContainerState::Running { .. }, Some("starting")) => " (health: starting)".to_owned(),
+        (ContainerState::Running { .. }, Some(word)) => format!(" ({word})"),
+        _ => String::new(),
+    };
+    state(row.state, clock) + &health + &note.unwrap_or_default()
 }
 
 fn state(state: ContainerState, clock: &Clock) -> String {
@@ -210,6 +215,7 @@ mod tests {
             networks: vec!["none".to_owned()],
             ports: String::new(),
             size: Some(ContainerSize { writable: 1_234, total: 4_260_000 }),
+            health: None,
             degraded: None,
         }
     }
@@ -268,6 +274,22 @@ mod tests {
         let gone = PrunedContainers { ids: vec!["ab".into(), "cd".into()], bytes: 1500 };
         assert_eq!(pruned_containers(&gone), "Deleted Containers:\nab\ncd\n\nTotal reclaimed space: 1.5kB\n");
         assert_eq!(pruned_containers(&PrunedContainers::default()), "Total reclaimed space: 0B\n");
+    }
+
+    #[test]
+    fn health_stands_behind_the_time() {
+        let shown = |state, health| {
+            let row = ContainerRow { health, ..row("a", &["sh"], state, "name") };
+            status(&row, &test_clock())
+        };
+        let running = ContainerState::Running { since: 999_997 };
+        assert_eq!(shown(running, Some("starting")), "Up 3 seconds (health: starting)");
+        assert_eq!(shown(running, Some("unhealthy")), "Up 3 seconds (unhealthy)");
+        assert_eq!(shown(running, None), "Up 3 seconds");
+        assert_eq!(
+            shown(ContainerState::Paused { since: 999_997 }, Some("healthy")),
+            "Up 3 seconds (Paused)"
+        );
     }
 
     #[test]

@@ -30,6 +30,7 @@ run_means! {
     run_networks: "--network name=web,alias=a,ip=10.0.0.5,mac-address=02:42:ac:11:00:02 --net db --ip6 fd00::5";
     run_first_network: "--network web --network db --network-alias a --net-alias b --ip 10.0.0.5 --ip6 fd00::5 --mac-address 92:d0:c6:0a:29:33";
     run_default_network: "--network default --mac-address 92:d0:c6:0a:29:33";
+    run_health: "--health-cmd 'test -e /x' --health-interval 1m30s --health-timeout 500ms --health-start-period 1h --health-start-interval 2s --health-retries 5";
     run_terminal: "-it --detach-keys ctrl-a,b";
     run_detached: "-dq --log-driver none --no-healthcheck --sig-proxy=false";
     run_log: "--log-opt max-size=1m --log-opt max-file=2";

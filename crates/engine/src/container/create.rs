@@ -211,6 +211,12 @@ fn record_of(request: &ContainerRequest, image: &ImageForRun) -> Result<Containe
         user: request.user.clone().unwrap_or_else(|| config.user.clone()),
         hostname,
         stop_signal: Some(config.stop_signal.clone()).filter(|signal| !signal.is_empty()),
+        healthcheck: super::health::merged(
+            &request.health,
+            request.no_healthcheck,
+            config.healthcheck.as_ref(),
+        ),
+        shell: config.shell.clone(),
         labels,
         exposed_ports: config.exposed_ports.iter().cloned().collect(),
         volumes: config.volumes.iter().cloned().collect(),

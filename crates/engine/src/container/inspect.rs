@@ -3,6 +3,7 @@
 mod mounts;
 
 use serde_json::{Map, Value, json};
+use supervisor::health::Health;
 use supervisor::log::format_time;
 
 use super::find::{Container, Life, find};
@@ -68,6 +69,7 @@ fn document(engine: &Engine, container: &Container) -> Value {
             "Volumes": set(&record.volumes),
             "OnBuild": Value::Null,
             "StdinOnce": request.interactive && request.attach.stdin,
+            "Healthcheck": record.healthcheck,
             "StopTimeout": request.stop_timeout.map(|timeout| match timeout {
                 Timeout::Never => -1,
                 Timeout::After(time) => time.as_secs().cast_signed(),
@@ -171,6 +173,24 @@ fn state(container: &Container) -> Value {
         "Dropped": { "LogRecords": dropped.log_records, "ClientBytes": dropped.client_bytes },
         "GuardianPid": status.filter(|_| running).map_or(0, |status| status.guardian),
         "SupervisorPid": status.filter(|_| running).map_or(0, |status| status.supervisor),
+        // Null and not absent: templates ask for it.
+        "Health": Health::load(&container.run_dir).as_ref().map(health_document),
+    })
+}
+
+fn health_document(health: &Health) -> Value {
+    let check = |check: &supervisor::health::Check| {
+        json!({
+            "Start": format_time(check.start),
+            "End": format_time(check.end),
+            "ExitCode": check.exit_code,
+            "Output": check.output,
+        })
+    };
+    json!({
+        "Status": health.status.word(),
+        "FailingStreak": health.failing_streak,
+        "Log": health.log.iter().map(check).collect::<Vec<_>>(),
     })
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use image::Snapshots;
 use network::State;
+use supervisor::health::HealthStatus;
 
 use super::find::{Container, Life, all, find};
 use super::pattern::Pattern;
@@ -83,8 +84,7 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
     let record = &container.record;
     let any = |list: &[String], test: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(test);
     any(&request.ids, &|id| record.id.starts_with(id.as_str()))
-        // Nobody has a health check yet, or is a task of a swarm.
-        && (request.healths.is_empty() || request.healths.contains(&HealthFilter::None))
+        // Nobody is a task of a swarm.
         && !request.tasks.contains(&true)
         && any(&request.volumes, &|volume| has_volume(container, volume))
         && any(ancestors, &|image| record.image_id == *image)
@@ -95,6 +95,7 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
                 .is_some_and(|value| label.value.as_ref().is_none_or(|wanted| wanted == value))
         })
         && (request.states.is_empty() || request.states.iter().any(|state| is_in(container, *state)))
+        && (request.healths.is_empty() || request.healths.contains(&health(container)))
         && (request.exited.is_empty()
             || (matches!(container.state(), Life::Exited | Life::Lost)
                 && request.exited.contains(&container.exit_code().into())))
@@ -111,6 +112,15 @@ fn name_pattern(name: &str) -> Result<Pattern> {
 fn is_named(container: &Container, pattern: &Pattern) -> bool {
     let name = &container.record.name;
     pattern.is_in(name) || pattern.is_in(&format!("/{name}"))
+}
+
+fn health(container: &Container) -> HealthFilter {
+    match container.status.as_ref().and_then(|status| status.health) {
+        None => HealthFilter::None,
+        Some(HealthStatus::Starting) => HealthFilter::Starting,
+        Some(HealthStatus::Healthy) => HealthFilter::Healthy,
+        Some(HealthStatus::Unhealthy) => HealthFilter::Unhealthy,
+    }
 }
 
 /// Whether a container is on one of the networks, and publishes and serves one of the ports, that are asked for.
@@ -186,6 +196,7 @@ fn row(engine: &Engine, container: Container) -> Result<ContainerRow> {
         _ => ContainerState::Created,
     };
     let alive = container.is_running();
+    let health = container.status.as_ref().and_then(|status| status.health).filter(|_| alive);
     let record = container.record;
     let placed = record.placed();
     let local_volumes = placed.iter().filter(|mount| matches!(mount, Placed::Volume(_))).count();
@@ -204,6 +215,7 @@ fn row(engine: &Engine, container: Container) -> Result<ContainerRow> {
         networks,
         ports,
         size: None,
+        health: health.map(HealthStatus::word),
         degraded: None,
         id: record.id,
     })

@@ -9,6 +9,7 @@ mod feed;
 mod files;
 mod find;
 mod follow;
+mod health;
 mod id;
 mod identity;
 mod idrange;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use oci::image::Healthcheck;
 use oci::rootfs::Overlay;
 use serde::{Deserialize, Serialize};
 use store::Record;
@@ -33,6 +34,12 @@ pub struct ContainerRecord {
     pub user: String,
     pub hostname: String,
     pub stop_signal: Option<String>,
+    /// How its health is checked.
+    #[serde(default)]
+    pub healthcheck: Option<Healthcheck>,
+    /// The image's shell, for checks.
+    #[serde(default)]
+    pub shell: Option<Vec<String>>,
     pub labels: BTreeMap<String, String>,
     pub exposed_ports: Vec<String>,
     pub volumes: Vec<String>,

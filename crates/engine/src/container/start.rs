@@ -195,6 +195,7 @@ fn try_launch(
     timing.mark("specification");
     let seccomp = spec::filter(engine, record, &spec)?;
     timing.mark("seccomp filter");
+    let health = super::health::job(record, spec.spec.process.as_ref(), seccomp.as_ref());
     let plan = runtime::plan(runtime::PlanInput {
         spec: &spec.spec,
         rootfs: crate::image::rootfs(record)?,
@@ -205,6 +206,7 @@ fn try_launch(
     timing.mark("plan");
     let mut job = job(engine, record, options, spec, plan, leases.clone());
     job.timing = timing.is_enabled();
+    job.health = health;
     let (network, sockets) = match place.map(|place| place.job(engine, record)) {
         Some((network, sockets)) => (Some(network), sockets),
         None => (None, Vec::new()),
@@ -279,6 +281,7 @@ pub(super) fn common_job(
         attach: options.attach,
         log: super::log_files::config(engine, record),
         network: None,
+        health: None,
         events: EventsJob { run_root: engine.run_root().to_owned(), volumes: mounted_volumes(record) },
         teardown: Teardown {
             last_run: (!request.auto_remove).then(|| directory.join("last-run.json")),

@@ -58,6 +58,9 @@ pub struct ContainerRequest {
     pub log: LogDriver,
     /// Do not run the health check of the image.
     pub no_healthcheck: bool,
+    /// What differs from the image's health check.
+    #[serde(default)]
+    pub health: HealthRequest,
 
     pub mounts: Vec<MountRequest>,
     /// What stands in `mounts` comes before what these bring.
@@ -141,6 +144,18 @@ pub enum Isolation {
     /// Linux namespaces.
     #[default]
     Namespaces,
+}
+
+/// How the container's health is checked; what is absent is the image's, or the engine's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthRequest {
+    /// For the shell inside.
+    pub command: Option<String>,
+    pub interval: Option<Duration>,
+    pub timeout: Option<Duration>,
+    pub start_period: Option<Duration>,
+    pub start_interval: Option<Duration>,
+    pub retries: Option<u32>,
 }
 
 /// Where the output of the container goes.

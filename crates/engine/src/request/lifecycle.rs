@@ -228,7 +228,7 @@ pub struct PsRequest {
 /// What health checks say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthFilter {
-    /// There is none.
+    /// There are no checks.
     None,
     Starting,
     Healthy,

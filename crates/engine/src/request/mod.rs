@@ -19,8 +19,8 @@ pub mod view;
 mod volume;
 
 pub use container::{
-    ContainerRequest, Entrypoint, EnvVar, Isolation, LogDriver, LogOptions, Platform, PullPolicy,
-    RestartPolicy, RunRequest,
+    ContainerRequest, Entrypoint, EnvVar, HealthRequest, Isolation, LogDriver, LogOptions, Platform,
+    PullPolicy, RestartPolicy, RunRequest,
 };
 pub use image::{
     Digest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportChange, ImportRequest, LoadRequest,

@@ -88,6 +88,7 @@ impl Root {
             attach: Attachment { stdin: false, stdout: true, stderr: true },
             log: None,
             network: Some(network),
+            health: None,
             events: EventsJob { run_root: self.path().to_owned(), volumes: Vec::new() },
             teardown: Teardown::default(),
             timing: false,

@@ -26,6 +26,8 @@ fn record() -> ContainerRecord {
         user: String::new(),
         hostname: "0123456789ab".into(),
         stop_signal: None,
+        healthcheck: None,
+        shell: None,
         labels: Default::default(),
         exposed_ports: Vec::new(),
         volumes: Vec::new(),
