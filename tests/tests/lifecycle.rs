@@ -369,3 +369,33 @@ fn a_full_disk_fails_cleanly() {
     engine.run(&["network", "prune", "--force"]).ok();
     drop(small);
 }
+
+#[test]
+fn stop_says_where_it_waits_in_vain_and_is_silent_where_it_does_not() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let run = |name: &str, options: &[&str], program: &[&str]| {
+        let before = ["run", "-d", "--network", "none", "--name", name];
+        engine.run(&[&before, options, &[image.as_str()], program].concat()).ok();
+    };
+    // sleep(1) handles nothing.
+    run("deaf", &["--stop-timeout", "1"], &["sleep", "600"]);
+    let warned = engine.run(&["stop", "deaf"]).ok();
+    warned
+        .prints("deaf\n")
+        .stderr_has("container `deaf` has no handler for SIGTERM")
+        .stderr_has("killed after 1 s");
+    assert_eq!(engine.inspect("deaf", "{{.State.ExitCode}}"), "137");
+    engine.run(&["start", "deaf"]).ok();
+    // Who does not wait has nothing to be told.
+    assert_eq!(engine.run(&["stop", "-t", "0", "deaf"]).ok().stderr, "");
+    let script = "trap 'exit 3' USR1; echo ready; while :; do sleep 0.05; done";
+    run("hears", &["--stop-signal", "USR1"], &["sh", "-c", script]);
+    eventually("it is ready", || engine.run(&["logs", "hears"]).ok().stdout == "ready\n");
+    assert_eq!(engine.run(&["stop", "hears"]).ok().stderr, "");
+    assert_eq!(engine.inspect("hears", "{{.State.ExitCode}}"), "3");
+    run("init", &["--init"], &["sleep", "600"]);
+    eventually("init has its child", || engine.run(&["top", "init"]).ok().stdout.lines().count() == 3);
+    assert_eq!(engine.run(&["stop", "init"]).ok().stderr, "");
+    assert_eq!(engine.inspect("init", "{{.State.ExitCode}}"), "143");
+}

@@ -45,7 +45,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
             show(&format!("{}\n", created.id))
         }
         Command::Start(request) => start(&engine, &request),
-        Command::Stop(request) => each(container::stop(&engine, &request)),
+        Command::Stop(request) => each(container::stop_telling(&engine, &request, &warn)),
         Command::Kill(request) => each(container::kill(&engine, &request)),
         Command::Pause(request) => each(container::pause(&engine, &request)),
         Command::Unpause(request) => each(container::unpause(&engine, &request)),

@@ -174,11 +174,15 @@ fn state(container: &Container) -> Value {
         "GuardianPid": status.filter(|_| running).map_or(0, |status| status.guardian),
         "SupervisorPid": status.filter(|_| running).map_or(0, |status| status.supervisor),
         // Null and not absent: templates ask for it.
-        "Health": Health::load(&container.run_dir).as_ref().map(health_document),
+        "Health": health(container),
     })
 }
 
-fn health_document(health: &Health) -> Value {
+/// What health checks have said, in one voice with `ps`.
+fn health(container: &Container) -> Option<Value> {
+    let status = container.status.as_ref()?.health?;
+    let health = Health::load(&container.run_dir).unwrap_or_default();
+
     let check = |check: &supervisor::health::Check| {
         json!({
             "Start": format_time(check.start),
@@ -187,11 +191,11 @@ fn health_document(health: &Health) -> Value {
             "Output": check.output,
         })
     };
-    json!({
-        "Status": health.status.word(),
+    Some(json!({
+        "Status": status.word(),
         "FailingStreak": health.failing_streak,
         "Log": health.log.iter().map(check).collect::<Vec<_>>(),
-    })
+    }))
 }
 
 fn host_config(container: &Container) -> Value {

@@ -2,7 +2,9 @@
 
 use std::os::fd::AsFd;
 use std::thread::ScopedJoinHandle;
+use std::time::Duration;
 
+use super::deaf::is_deaf;
 use super::find::{Container, find};
 use super::policy::{give_up, note_stop};
 use super::wait::until_gone;
@@ -12,17 +14,26 @@ use crate::request::{Signal, StopRequest, Timeout};
 
 /// Stops the containers, all at the same time; one that does not run is fine.
 pub fn stop(engine: &Engine, request: &StopRequest) -> Vec<(String, Result<()>)> {
+    stop_telling(engine, request, &|_| ())
+}
+
+/// Does the same, and tells why it will take its time where that is known.
+pub fn stop_telling(
+    engine: &Engine,
+    request: &StopRequest,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Vec<(String, Result<()>)> {
     std::thread::scope(|scope| {
         let mut under_way = Vec::new();
         for word in &request.containers {
-            under_way.push((word, scope.spawn(move || stop_one(engine, request, word))));
+            under_way.push((word, scope.spawn(move || stop_one(engine, request, word, tell))));
         }
         let outcome = |stopping: ScopedJoinHandle<'_, Result<()>>| stopping.join().expect("does not panic");
         under_way.into_iter().map(|(word, stopping)| (word.clone(), outcome(stopping))).collect()
     })
 }
 
-fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
+fn stop_one(engine: &Engine, request: &StopRequest, word: &str, tell: &(dyn Fn(&str) + Sync)) -> Result<()> {
     let found = find(engine, word)?;
     let waited = found.is_restarting();
     let Some(container) = give_up(engine, found)? else { return Ok(()) };
@@ -34,6 +45,9 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
         return Ok(());
     };
     note_stop(engine, &container.record)?;
+    // Before the signal, by which it might end.
+    let status = container.status.as_ref().map(|status| format!("/proc/{}/status", status.pid));
+    let status = status.and_then(|path| sys::fs::read_to_string(path).ok()).unwrap_or_default();
     let signal = request.signal.map_or_else(|| stop_signal(&container), Signal::number);
     let timeout = request.timeout.unwrap_or_else(|| container.record.request.stop_timeout_or_default());
     let _ = sys::process::signal(pidfd.as_fd(), signal);
@@ -43,6 +57,9 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
         Timeout::Never => None,
         Timeout::After(time) => Some(time),
     };
+    if let Some(text) = futility(&container, &status, signal, patience) {
+        tell(&text);
+    }
     if !until_gone(&container, Some(&pidfd), patience)? {
         let _ = sys::process::signal(pidfd.as_fd(), libc::SIGKILL);
         super::kill::tell(engine, &container.record, libc::SIGKILL);
@@ -51,6 +68,22 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str) -> Result<()> {
     }
     crate::events::of_container(engine, &container.record, "stop", &[]);
     Ok(())
+}
+
+/// Says that waiting is of no use, where it is not.
+fn futility(container: &Container, status: &str, signal: i32, patience: Option<Duration>) -> Option<String> {
+    if patience.is_some_and(|time| time.is_zero()) || !is_deaf(status, signal) {
+        return None;
+    }
+    let name = &container.record.name;
+    let signal = Signal::new(signal).map_or_else(|| signal.to_string(), |signal| signal.to_string());
+    let then = match patience {
+        Some(time) => format!("it will be killed after {} s", time.as_secs()),
+        None => "it will not end by it".to_owned(),
+    };
+    Some(format!(
+        "the first process of container `{name}` has no handler for {signal}, and as pid 1 does not get it: {then} (see --init, --stop-signal)"
+    ))
 }
 
 /// Somebody may have paused it while we waited.
