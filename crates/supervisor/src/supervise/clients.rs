@@ -223,7 +223,9 @@ impl Clients {
         }
         clients.retain_mut(|client| client.send_pending() == Sent::Some);
         if !clients.is_empty() {
-            let _ = sys::process::clone(sys::process::CloneOptions::default(), || {
+            // The guardian's child: it reaps.
+            let options = sys::process::CloneOptions { sibling: true, ..Default::default() };
+            let _ = sys::process::clone(options, || {
                 // Nobody else's end is to wait for a slow reader.
                 let keep: Vec<_> = clients.iter().map(|client| client.socket.as_fd()).collect();
                 let _ = sys::process::close_all_but(&keep);
