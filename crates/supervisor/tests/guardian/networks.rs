@@ -106,7 +106,9 @@ pub(crate) fn many_ports_do_not_change_the_program() {
     let root = Root::new();
     let container: SocketAddr = "10.0.0.2:80".parse().unwrap();
     // The engine's own limit is the engine's care.
-    let ports = (0..900).map(|_| hold(&root, rule("127.0.0.1:0", container)).unwrap()).collect();
+    let ports: Vec<_> = (0..900).map(|_| hold(&root, rule("127.0.0.1:0", container)).unwrap()).collect();
+    let rules: Vec<_> = ports.iter().map(|port| port.rule).collect();
+    root.state().publish_ports("c", &rules).unwrap();
     let script = "ulimit -n; ulimit -Hn; /bin/busybox ls /proc/self/fd | /bin/busybox wc -l";
     let mut container = root.launch("c", Wanted { script: script.into(), ports, ..Wanted::default() });
     container.started();
