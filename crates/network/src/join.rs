@@ -28,6 +28,10 @@ use crate::wire::Batch;
 use crate::{BridgeRules, Cidr};
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
+/// Ports that a bridge gets before another is joined to it. The kernel takes 1,023, but what goes to all of them, as the
+/// first question for a neighbour does, is a copy each in the queue of one processor, which holds 1,000
+/// (`net.core.netdev_max_backlog`): the oldest ports would hear nothing.
+const PORTS_MAX: usize = 800;
 const HINT: &str = "bridge";
 /// How often a connection is tried while others take the port that was meant for it.
 const ATTEMPTS: usize = 16;
@@ -120,11 +124,17 @@ impl Place {
         self.letter.map_or_else(|| rules.bridge.clone(), |letter| name(&rules.bridge, letter))
     }
 
-    /// Whether a limit below the kernel's is reached, which only tests set.
+    /// Whether a bridge has as many ports as it should have.
     fn is_full(&self, fabric: &Fabric, host: &Socket, rules: &BridgeRules) -> Result<bool> {
-        let Some(max) = fabric.ports_max() else { return Ok(false) };
-        let Ok(index) = host.index_of(&self.name(rules)) else { return Ok(false) };
-        Ok(list_ports(host, index)?.len() >= max)
+        let name = self.name(rules);
+        let max = match fabric.ports_max() {
+            Some(max) => max,
+            // Who hears nobody but the host is flooded by nobody.
+            None if !rules.between => return Ok(false),
+            None => PORTS_MAX,
+        };
+        let Ok(index) = host.index_of(&name) else { return Ok(false) };
+        Ok(crate::survey::ports(host, &name, index)?.len() >= max)
     }
 }
 

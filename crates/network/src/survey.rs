@@ -124,7 +124,7 @@ fn detached(fabric: &Fabric, host: &Socket, known: &[BridgeRules]) -> Result<Vec
 /// Lists the names of a bridge's ports. A directory of sysfs is read in a tenth of the time that netlink takes, which
 /// tells 1,500 bytes of each. Where sysfs is that of another network namespace it knows no such bridge, or other ports;
 /// then ours are looked at one by one.
-fn ports(host: &Socket, bridge: &str, index: u32) -> Result<Vec<String>> {
+pub(crate) fn ports(host: &Socket, bridge: &str, index: u32) -> Result<Vec<String>> {
     match Dir::open(Path::new("/sys/class/net").join(bridge).join("brif")).and_then(|dir| dir.list(".")) {
         Ok(entries) => Ok(entries.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect()),
         Err(_) => Ok(list_ports(host, index)?.into_iter().map(|link| link.name).collect()),

@@ -132,7 +132,12 @@ pub(crate) fn to_be_started(engine: &Engine, record: &ContainerRecord) -> Result
             Err(error) if error.is_not_found() => continue,
             other => other?,
         };
-        if let Some(lock) = Lock::try_exclusive(directory, supervisor::LOCK)? {
+        let lock = match Lock::try_exclusive(directory, supervisor::LOCK) {
+            // It was removed between the two.
+            Err(error) if error.is_not_found() => continue,
+            other => other?,
+        };
+        if let Some(lock) = lock {
             // Whoever had it may have written since.
             let Some(container) = Container::load(engine, &record.id)? else {
                 // Removed meanwhile: the directory is ours alone.

@@ -170,7 +170,7 @@ fn a_failure_leaves_nothing() {
 /// What the kernel itself says of a bridge that is full; the one place where a limit is not made up.
 #[test]
 fn the_kernels_own_limit_is_met() {
-    let world = World::new();
+    let world = World::new().with_ports_max(usize::MAX);
     let network = Network::new("coracle0", 1, false);
     let netns = Netns::new();
     for number in 0..1030u16 {
