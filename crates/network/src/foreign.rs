@@ -119,7 +119,8 @@ pub(crate) fn remove(socket: &Socket) -> Result<()> {
         return Ok(());
     }
     let mut batch = Batch::new();
-    for place in look(socket, "")?.passing {
+    // Where they were wanted once they may not be now: docker makes its chain after it has made the other one drop.
+    for place in list_chains(socket)?.iter().filter(|chain| may_hold(chain)).map(place) {
         for found in list_rules(socket, place.family, &place.table, Some(&place.chain))? {
             if (0..2).any(|number| is_ours(&found, number)) {
                 delete_rule(&mut batch, place.family, &place.table, &place.chain, found.handle);
@@ -127,6 +128,17 @@ pub(crate) fn remove(socket: &Socket) -> Result<()> {
         }
     }
     socket.apply(batch)
+}
+
+/// Whether rules of ours were ever put into a chain.
+fn may_hold(chain: &ChainListed) -> bool {
+    match chain.family {
+        Family::Ipv4 | Family::Ipv6 => {
+            chain.table == "filter" && [DOCKER_USER, "FORWARD"].contains(&chain.name.as_str())
+        }
+        Family::Inet => chain.table == "firewalld" && chain.name == "filter_FORWARD",
+        Family::Bridge => false,
+    }
 }
 
 /// Builds one of the two rules, as `iptables -i coracle+ -j ACCEPT` does: so it can list them.
