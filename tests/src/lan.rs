@@ -42,6 +42,8 @@ impl Lan {
     pub fn new() -> Self {
         let [host, neighbour, router, world] = [(); 4].map(|()| Namespace::new());
         for machine in [&host, &neighbour, &router, &world] {
+            // A new namespace has the switches of the host's: whether it forwards is not known otherwise.
+            machine.set_sysctl("ipv4/ip_forward", "0");
             // Nobody has these addresses yet: nothing to wait for.
             machine.set_sysctl("ipv6/conf/default/accept_dad", "0");
             machine.set_sysctl("ipv6/conf/default/dad_transmits", "0");

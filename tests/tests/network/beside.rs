@@ -221,9 +221,8 @@ fn they_were_here_first_and_are_left_as_they_were() {
         ways.assert_closed();
         site.engine.run(&["doctor"]).ok();
         drop(ways);
-        site.engine.run(&["rm", "-f", "one", "two"]).ok();
-        site.engine.run(&["network", "prune", "-f"]).ok();
-        eventually("nothing of ours is left in theirs", || rules(&site.lan.host) == before);
+        assert_nothing_of_ours(&site);
+        assert_eq!(rules(&site.lan.host), before);
     }
 }
 
@@ -246,7 +245,38 @@ fn they_come_and_reload_while_containers_run() {
             eventually(&format!("all ways are open beside {name}, round {round}"), || ways.are_open());
             ways.assert_closed();
         }
+        drop(ways);
+        assert_nothing_of_ours(&site);
     }
+}
+
+/// Asserts that their rules hold nothing of ours when no container is left.
+#[track_caller]
+fn assert_nothing_of_ours(site: &Site) {
+    site.engine.run(&["rm", "-f", "one", "two"]).ok();
+    site.engine.run(&["network", "prune", "-f"]).ok();
+    let rules = rules(&site.lan.host);
+    assert!(!rules.contains("coracle"), "{rules}");
+}
+
+#[test]
+fn docker_comes_up_step_by_step_and_nothing_of_ours_stays_in_what_it_was() {
+    // It makes the chain drop first, then its own one for others, then goes there.
+    let site = Site::new();
+    docker_was_here(&site.lan.host);
+    let ways = Ways::new(&site);
+    let drops = "type filter hook forward priority filter; policy drop;";
+    site.lan.host.nft(&format!("table ip filter {{\nchain FORWARD {{\n{drops}\n}}\n}}"));
+    eventually("all ways are open beside a chain that drops", || ways.are_open());
+    site.lan.host.nft("add chain ip filter DOCKER-USER");
+    eventually("ours are where others belong", || {
+        site.lan.host.run("nft", &["list", "chain", "ip", "filter", "DOCKER-USER"]).stdout.contains("coracle")
+    });
+    site.lan.host.nft("insert rule ip filter FORWARD counter jump DOCKER-USER");
+    eventually("all ways are open", || ways.are_open());
+    ways.assert_closed();
+    drop(ways);
+    assert_nothing_of_ours(&site);
 }
 
 #[test]
