@@ -164,7 +164,7 @@ impl Fabric {
 
     /// Lists the names of the bridges that the engine's tables know, for `system audit`.
     pub fn bridges(&self) -> Result<Vec<String>> {
-        self.firewall()?.bridges()
+        Ok(without_joined(self.firewall()?.bridges()?))
     }
 
     /// Tells by which elements and rules packets to a published port get to the container, and what could stop them:
@@ -172,6 +172,14 @@ impl Fabric {
     pub fn explain(&self, port: &PortRule) -> Result<Vec<String>> {
         explain::explain(self, port)
     }
+}
+
+/// Leaves out bridges that are joined to one of the others: they are its network's, and go with it.
+fn without_joined(bridges: Vec<String>) -> Vec<String> {
+    let is_further = |name: &String| join::names(name).any(|further| further == *name);
+    let further: Vec<String> =
+        bridges.iter().filter(|name| !is_further(name)).flat_map(|name| join::names(name)).collect();
+    bridges.into_iter().filter(|name| !further.contains(name)).collect()
 }
 
 /// Lists the routes of the host to which a new network must not overlap: all but default routes.
@@ -217,6 +225,17 @@ fn table_name(run_root: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    #[test]
+    fn bridges_that_are_joined_to_another_are_no_others() {
+        let listed = |names: &[&str]| super::without_joined(names.iter().map(ToString::to_string).collect());
+        assert_eq!(
+            listed(&["coracle-1a2b3c4", "coraclea1a2b3c4", "coraclea"]),
+            ["coracle-1a2b3c4", "coraclea"]
+        );
+        assert_eq!(listed(&["coracle0", "coraclea", "mine"]), ["coracle0", "mine"]);
+        assert_eq!(listed(&["coraclea1a2b3c4", "coracleb1a2b3c4"]).len(), 2, "the first is gone");
+    }
 
     use super::table_name;
 
