@@ -300,10 +300,11 @@ fn adopt(assignment: &Assignment<'_>, job: Job, client: Option<OwnedFd>) -> i32 
     }
     status.supervisor = std::process::id() as Pid;
     status.guardian = assignment.guardian;
+    // Who reads that there is a successor may ask it for names.
+    let resolver = network::resume(&job, &status, pidfd.as_fd());
     let _ = status.save(&job.run_dir);
     let group = open_group(&job, assignment.holdings);
     let input = Input::new(assignment.holdings);
-    let resolver = network::resume(&job, &status, pidfd.as_fd());
     let mut clients = Clients::default();
     clients.stdin_once = job.stdin_once;
     if let Some(client) = client {
