@@ -83,7 +83,7 @@ fn a_run_that_cannot_be_names_object_and_remedy_and_leaves_nothing() {
         (&["--hostname", "not/good"], &image, &["not/good", "--hostname"]),
         (&["--publish", "80:80/sctp"], &image, &["--publish", "sctp"]),
         (&["--network", "mine"], &image, &["mine", "hint:"]),
-        (&["--restart", "always"], &image, &["--restart", "not supported"]),
+        (&["--restart", "always"], &image, &["--restart", "--rm"]),
         (&["--gpus", "all"], &image, &["--gpus", "not supported"]),
         (&["--memory", "lots"], &image, &["lots", "--memory"]),
         (&["--network", "container:gone"], &image, &["gone", "hint:"]),
