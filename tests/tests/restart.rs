@@ -17,8 +17,12 @@ fn status(engine: &Engine, id: &str) -> Value {
 }
 
 fn kill(pid: &Value) {
+    signal(pid, Signal::KILL);
+}
+
+fn signal(pid: &Value, signal: Signal) {
     let pid = pid.as_i64().and_then(|pid| Pid::from_raw(pid as i32)).expect("a process");
-    kill_process(pid, Signal::KILL).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 /// Starts a container with a policy and returns its id.
@@ -262,7 +266,8 @@ fn lose(engine: &Engine, ids: &[String]) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let status: Value = serde_json::from_str(&text).unwrap();
         if status["state"] == "running" {
-            // The guardian first: it would start another supervisor.
+            // Each of the two would replace the other: one that stands still cannot.
+            signal(&status["supervisor"], Signal::STOP);
             for who in ["guardian", "supervisor", "pid"] {
                 kill(&status[who]);
             }
