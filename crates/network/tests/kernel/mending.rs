@@ -53,8 +53,7 @@ impl Stage {
         for (number, talk) in all.iter_mut().enumerate() {
             assert!(talk.say("after").is_some(), "connection {number} after {damage}");
         }
-        // What was down finds its neighbours again in its own time.
-        let reaches = |who: &Netns, what: &str| (0..5).any(|_| who.ask(Tcp, what).is_some());
+        let reaches = |who: &Netns, what: &str| who.asks_until_answered(Tcp, what).is_some();
         assert!(reaches(&self.world.neighbour, "192.0.2.1:8080"), "{damage}");
         assert!(reaches(&self.peer.netns, "[2001:db8::1]:8080"), "{damage}");
         assert!(reaches(&self.peer.netns, "10.88.1.2:80"), "{damage}");

@@ -114,6 +114,11 @@ impl Netns {
         })
     }
 
+    /// Asks again where nobody answers: what was taken away and made anew finds its neighbours in its own time.
+    pub(crate) fn asks_until_answered(&self, protocol: Protocol, address: &str) -> Option<String> {
+        (0..5).find_map(|_| self.ask(protocol, address))
+    }
+
     /// Checks that nobody answers.
     pub(crate) fn asks_in_vain(&self, protocol: Protocol, address: &str) {
         let answer = self.ask_for(protocol, address, NEVER);
