@@ -121,7 +121,12 @@ impl Reader {
     fn open_all(&self, directory: &Dir) -> Result<Vec<LogFile>> {
         let newest = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let mut names: Vec<(u32, String)> = Vec::new();
-        for entry in directory.list(".")? {
+        let entries = match directory.list(".") {
+            // Removed since it was opened.
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            other => other?,
+        };
+        for entry in entries {
             let Some(name) = entry.name.to_str() else { continue };
             let Some(rest) = name.strip_prefix(newest) else { continue };
             let number =
