@@ -46,7 +46,7 @@ pub(super) struct Process {
     /// Attach to STDIN, STDOUT or STDERR
     #[arg(short, long, value_name = "STREAM", value_parser = stream::parse)]
     attach: Vec<Stream>,
-    /// Restart policy to apply when a container exits: no, on-failure[:TRIES], always, unless-stopped
+    /// Restart policy to apply when a container exits: no, on-failure or on-failure:TRIES, always, unless-stopped
     #[arg(long, value_name = "POLICY", value_parser = restart::parse)]
     restart: Option<RestartPolicy>,
     /// Signal to stop the container
