@@ -172,8 +172,10 @@ impl<'a> Firewall<'a> {
     /// Returns what the state says that the tables hold.
     pub(crate) fn elements(&self) -> Result<Vec<Element>> {
         let mut found = Vec::new();
+        // The firewall's own socket knows of no interfaces.
+        let host = crate::socket::Socket::open(Subject::Route)?;
         for rules in self.state.bridges()? {
-            let joined = crate::join::bridges_of(&self.socket, &rules.bridge);
+            let joined = crate::join::bridges_of(&host, &rules.bridge);
             found.extend(elements::of_bridge(&rules, &joined));
         }
         for network_id in self.state.networks()? {

@@ -60,7 +60,9 @@ impl Netns {
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 std::thread::spawn(move || {
-                    let peer = stream.peer_addr().unwrap().ip().to_canonical().to_string();
+                    // One that has gone already has no name.
+                    let Ok(peer) = stream.peer_addr() else { return };
+                    let peer = peer.ip().to_canonical().to_string();
                     let mut word = [0; 64];
                     while let Ok(length @ 1..) = stream.read(&mut word) {
                         let _ = stream.write_all(format!("{peer} {}", text(&word[..length])).as_bytes());
@@ -116,7 +118,14 @@ impl Netns {
 
     /// Asks again where nobody answers: what was taken away and made anew finds its neighbours in its own time.
     pub(crate) fn asks_until_answered(&self, protocol: Protocol, address: &str) -> Option<String> {
-        (0..5).find_map(|_| self.ask(protocol, address))
+        let started = Instant::now();
+        loop {
+            let answer = self.ask(protocol, address);
+            if answer.is_some() || started.elapsed() > COMES {
+                return answer;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Checks that nobody answers.
