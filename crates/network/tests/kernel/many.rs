@@ -50,30 +50,16 @@ fn reach_each_other(world: &World, containers: &[Container]) {
         let number = at + 2;
         let address = container.ip(true);
         if at > 0 {
-            assert_eq!(
-                first.asks_until_answered(Tcp, &format!("{address}:80")).as_deref(),
-                Some("10.88.1.2"),
-                "{number}"
-            );
-            assert!(
-                first.asks_until_answered(Tcp, &format!("[{}]:80", container.ip(false))).is_some(),
-                "{number}"
-            );
+            assert_eq!(first.ask(Tcp, &format!("{address}:80")).as_deref(), Some("10.88.1.2"), "{number}");
+            assert!(first.ask(Tcp, &format!("[{}]:80", container.ip(false))).is_some(), "{number}");
         }
         let published = format!("192.0.2.1:80{number:02}");
-        assert!(first.asks_until_answered(Tcp, &published).is_some(), "the first to {number}");
-        assert!(container.netns.asks_until_answered(Tcp, &published).is_some(), "{number} to itself");
-        assert!(containers[5].netns.asks_until_answered(Tcp, &published).is_some(), "the last to {number}");
-        assert_eq!(
-            world.neighbour.asks_until_answered(Tcp, &published).as_deref(),
-            Some("192.0.2.2"),
-            "{number}"
-        );
-        assert!(
-            world.host.asks_until_answered(Tcp, &format!("127.0.0.1:80{number:02}")).is_some(),
-            "{number}"
-        );
-        let seen = container.netns.asks_until_answered(Tcp, "192.0.2.2:80");
+        assert!(first.ask(Tcp, &published).is_some(), "the first to {number}");
+        assert!(container.netns.ask(Tcp, &published).is_some(), "{number} to itself");
+        assert!(containers[5].netns.ask(Tcp, &published).is_some(), "the last to {number}");
+        assert_eq!(world.neighbour.ask(Tcp, &published).as_deref(), Some("192.0.2.2"), "{number}");
+        assert!(world.host.ask(Tcp, &format!("127.0.0.1:80{number:02}")).is_some(), "{number}");
+        let seen = container.netns.ask(Tcp, "192.0.2.2:80");
         assert_eq!(seen.as_deref(), Some("192.0.2.1"), "{number} to the neighbour");
     }
 }
@@ -82,7 +68,8 @@ fn reach_each_other(world: &World, containers: &[Container]) {
 fn bridges_of_containers_kept_apart_are_not_joined() {
     let world = World::new().with_ports_max(1);
     let network = Network::new("coracle0", 1, false).apart();
-    world.container("one", &[&network], 2, &[]);
+    // Its port goes with its namespace.
+    let _one = world.container("one", &[&network], 2, &[]);
     let two = network.endpoint("two", 3, "eth0", true);
     world.publish(std::slice::from_ref(&two), &[]);
     let netns = Netns::new();

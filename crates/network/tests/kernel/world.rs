@@ -116,18 +116,6 @@ impl Netns {
         })
     }
 
-    /// Asks again where nobody answers: what was taken away and made anew finds its neighbours in its own time.
-    pub(crate) fn asks_until_answered(&self, protocol: Protocol, address: &str) -> Option<String> {
-        let started = Instant::now();
-        loop {
-            let answer = self.ask(protocol, address);
-            if answer.is_some() || started.elapsed() > COMES {
-                return answer;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
     /// Checks that nobody answers.
     pub(crate) fn asks_in_vain(&self, protocol: Protocol, address: &str) {
         let answer = self.ask_for(protocol, address, NEVER);
