@@ -39,9 +39,7 @@ pub(crate) fn create(socket: &Socket, bridge: &str, mac: Mac) -> Result<u32> {
     let mut batch = Batch::new();
     new_bridge(&mut batch, bridge, mac);
     socket.apply(batch)?;
-    socket
-        .index_of(bridge)
-        .map_err(|errno| sys::Error::new(format!("cannot find bridge `{bridge}`"), errno).into())
+    socket.index_of(bridge)
 }
 
 /// Sets what is a switch and no attribute. Before the bridge is up: IPv6 would begin at once.

@@ -83,7 +83,7 @@ fn guard(fabric: &Fabric, host: &Socket, connection: &Connection<'_>) -> Result<
     }
     for rules in connection.endpoints.iter().filter_map(Endpoint::bridge_rules) {
         // One that is there and not written down is of a run root that was lost.
-        if host.index_of(&rules.bridge).is_err() || !fabric.state().knows_bridge(&rules.bridge) {
+        if host.find_index(&rules.bridge)?.is_none() || !fabric.state().knows_bridge(&rules.bridge) {
             fabric.ensure(rules)?;
         }
     }
@@ -157,7 +157,7 @@ fn interfaces(
                 start_port(&mut batch, host_interface, endpoint.mtu, flags);
             }
             Link::Macvlan { parent, mode } => {
-                let index = host.index_of(parent).map_err(|_| Error::ParentMissing {
+                let index = host.find_index(parent)?.ok_or_else(|| Error::ParentMissing {
                     network: endpoint.network.clone(),
                     parent: parent.clone(),
                 })?;

@@ -95,7 +95,7 @@ impl Fabric {
         self.state.publish_bridge(bridge)?;
         let host = Socket::open(Subject::Route)?;
         let firewall = self.firewall()?;
-        let joined = join::bridges_of(&host, &bridge.bridge);
+        let joined = join::bridges_of(&host, &bridge.bridge)?;
         firewall.add(elements::of_bridge(bridge, &joined))?;
         bridge::ensure(&host, bridge)?;
         foreign::ensure(&firewall.socket, &self.table)
@@ -146,7 +146,7 @@ impl Fabric {
     /// the tables too.
     pub fn remove(&self, bridge: &BridgeRules) -> Result<()> {
         let host = Socket::open(Subject::Route)?;
-        let joined = join::bridges_of(&host, &bridge.bridge);
+        let joined = join::bridges_of(&host, &bridge.bridge)?;
         self.state.forget_bridge(&bridge.bridge)?;
         let mut batch = Batch::new();
         join::remove_all(&mut batch, &bridge.bridge);
@@ -207,7 +207,7 @@ pub fn host_routes() -> Result<Vec<Route>> {
 
 /// Whether the namespace has an interface of this name.
 pub fn has_interface(name: &str) -> bool {
-    Socket::open(Subject::Route).is_ok_and(|socket| socket.index_of(name).is_ok())
+    Socket::open(Subject::Route).is_ok_and(|socket| matches!(socket.find_index(name), Ok(Some(_))))
 }
 
 /// Names the tables of an engine: plain for the usual run root, so that people find them.

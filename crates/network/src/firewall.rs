@@ -175,7 +175,7 @@ impl<'a> Firewall<'a> {
         // The firewall's own socket knows of no interfaces.
         let host = crate::socket::Socket::open(Subject::Route)?;
         for rules in self.state.bridges()? {
-            let joined = crate::join::bridges_of(&host, &rules.bridge);
+            let joined = crate::join::bridges_of(&host, &rules.bridge)?;
             found.extend(elements::of_bridge(&rules, &joined));
         }
         for network_id in self.state.networks()? {

@@ -84,9 +84,7 @@ impl<'a> Container<'a> {
         self.enter(|| {
             let socket = Socket::open(Subject::Route)?;
             let name = &endpoint.interface;
-            let index = socket
-                .index_of(name)
-                .context(|| format!("cannot find interface `{name}` in the container"))?;
+            let index = index_inside(&socket, name)?;
             let mut batch = Batch::new();
             for gateway in endpoint.gateways.iter().filter(|gateway| gateway.is_ipv4() || has_ipv6()) {
                 new_default_route(&mut batch, index, *gateway);
@@ -121,13 +119,18 @@ fn open_own() -> Result<OwnedFd> {
     Ok(openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).on_path("open", path)?)
 }
 
+fn index_inside(socket: &Socket, name: &str) -> Result<u32> {
+    let missing =
+        || sys::Error::new(format!("cannot find interface `{name}` in the container"), Errno::NODEV);
+    Ok(socket.find_index(name)?.ok_or_else(missing)?)
+}
+
 /// Says what interfaces of the container get; called inside.
 fn interfaces(socket: &Socket, endpoints: &[Endpoint], ipv6: bool) -> Result<Batch> {
     let mut batch = Batch::new();
     for endpoint in endpoints {
         let name = &endpoint.interface;
-        let index =
-            socket.index_of(name).context(|| format!("cannot find interface `{name}` in the container"))?;
+        let index = index_inside(socket, name)?;
         if ipv6 {
             set_ipv6(&mut batch, endpoint)?;
         }

@@ -60,7 +60,7 @@ impl Place {
             .and_then(|directory| store::read(&directory, HINT).ok())
             .and_then(|bytes| bytes.first().copied().map(char::from));
         place.letter = hint.filter(|letter| LETTERS.contains(*letter));
-        if place.letter.is_some() && host.index_of(&place.name(rules)).is_err() {
+        if place.letter.is_some() && host.find_index(&place.name(rules))?.is_none() {
             place.letter = None;
         }
         if place.is_full(fabric, host, rules)? { place.next(fabric, host, rules) } else { Ok(place) }
@@ -83,10 +83,6 @@ impl Place {
                 continue;
             }
             self.letter = letter;
-            let exists = host.index_of(&self.name(rules)).is_ok();
-            if !exists {
-                return Ok(self);
-            }
             if !self.is_full(fabric, host, rules)? {
                 return Ok(self);
             }
@@ -98,15 +94,13 @@ impl Place {
     /// Returns the index of the bridge; makes one that is not there.
     pub(crate) fn index(&self, fabric: &Fabric, host: &Socket, rules: &BridgeRules) -> Result<u32> {
         let name = self.name(rules);
-        match (host.index_of(&name), self.letter) {
-            (Ok(index), _) => Ok(index),
-            (Err(Errno::NODEV), None) => {
+        match (host.find_index(&name)?, self.letter) {
+            (Some(index), _) => Ok(index),
+            (None, None) => {
                 fabric.ensure(rules)?;
                 host.index_of(&name)
-                    .map_err(|errno| sys::Error::new(format!("cannot find bridge `{name}`"), errno).into())
             }
-            (Err(Errno::NODEV), Some(_)) => ensure(fabric, host, rules, &name),
-            (Err(errno), _) => Err(sys::Error::new(format!("cannot find bridge `{name}`"), errno).into()),
+            (None, Some(_)) => ensure(fabric, host, rules, &name),
         }
     }
 
@@ -124,7 +118,7 @@ impl Place {
         self.letter.map_or_else(|| rules.bridge.clone(), |letter| name(&rules.bridge, letter))
     }
 
-    /// Whether a bridge has as many ports as it should have.
+    /// Whether a bridge has as many ports as it should have; one that is not there has none.
     fn is_full(&self, fabric: &Fabric, host: &Socket, rules: &BridgeRules) -> Result<bool> {
         let name = self.name(rules);
         let max = match fabric.ports_max() {
@@ -133,7 +127,7 @@ impl Place {
             None if !rules.between => return Ok(false),
             None => PORTS_MAX,
         };
-        let Ok(index) = host.index_of(&name) else { return Ok(false) };
+        let Some(index) = host.find_index(&name)? else { return Ok(false) };
         Ok(crate::survey::ports(host, &name, index)?.len() >= max)
     }
 }
@@ -158,21 +152,20 @@ pub(crate) fn names(bridge: &str) -> impl Iterator<Item = String> {
 }
 
 /// Lists the bridges that are joined to one, in the socket's network namespace.
-pub(crate) fn bridges_of(socket: &Socket, bridge: &str) -> Vec<String> {
-    names(bridge).filter(|name| socket.index_of(name).is_ok()).collect()
+pub(crate) fn bridges_of(socket: &Socket, bridge: &str) -> Result<Vec<String>> {
+    let there = |name: String| socket.find_index(&name).map(|index| index.map(|_| name)).transpose();
+    names(bridge).filter_map(there).collect()
 }
 
 /// Makes a further bridge and joins it to the first; others may do so at the same time.
 pub(crate) fn ensure(fabric: &Fabric, host: &Socket, rules: &BridgeRules, joined: &str) -> Result<u32> {
-    let mut all = bridges_of(host, &rules.bridge);
+    let mut all = bridges_of(host, &rules.bridge)?;
     if !all.iter().any(|name| name == joined) {
         all.push(joined.to_owned());
     }
     // Known before it is there: what comes over it must not be tracked twice.
     fabric.firewall()?.add(elements::of_bridge(rules, &all))?;
-    let first = host
-        .index_of(&rules.bridge)
-        .map_err(|errno| sys::Error::new(format!("cannot find bridge `{}`", rules.bridge), errno))?;
+    let first = host.index_of(&rules.bridge)?;
     let second = bridge::create(host, joined, bridge::mac_of_name(joined))?;
     bridge::set_switches(rules, joined)?;
     set_interface("ipv4", joined, "rp_filter", "2")?;
@@ -223,7 +216,7 @@ fn make_room(fabric: &Fabric, host: &Socket, full: u32, other: u32) -> Result<()
 /// Whether a joined bridge is connected to the first.
 pub(crate) fn is_joined(host: &Socket, bridge: &str, joined: &str) -> Result<bool> {
     for (end, bridge) in ends(joined).iter().zip([bridge, joined]) {
-        let index = host.index_of(bridge).ok();
+        let index = host.find_index(bridge)?;
         let end = find_link(host, end)?;
         if !end.is_some_and(|end| end.up && end.master.is_some() && end.master == index) {
             return Ok(false);
@@ -238,9 +231,9 @@ pub(crate) fn tidy(host: &Socket, bridge: &str) -> Result<()> {
     let mut batch = Batch::new();
     flush_bridge(&mut batch, bridge);
     for joined in names(bridge) {
-        match host.index_of(&joined) {
-            Ok(_) => flush_bridge(&mut batch, &joined),
-            Err(_) => delete_link(&mut batch, &ends(&joined)[0]),
+        match host.find_index(&joined)? {
+            Some(_) => flush_bridge(&mut batch, &joined),
+            None => delete_link(&mut batch, &ends(&joined)[0]),
         }
     }
     match host.send(batch)?.into_iter().find(|refusal| refusal.errno != Errno::NODEV) {

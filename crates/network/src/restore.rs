@@ -79,7 +79,7 @@ fn attach(fabric: &Fabric, host: &Socket, endpoint: &Endpoint) -> Result<()> {
             None => return place.remember(fabric.state()),
             Some(refusal) if refusal.errno == Errno::XFULL => place = place.next(fabric, host, rules)?,
             // Its container has ended meanwhile.
-            Some(refusal) if refusal.errno == Errno::NODEV && host.index_of(host_interface).is_err() => {
+            Some(refusal) if refusal.errno == Errno::NODEV && host.find_index(host_interface)?.is_none() => {
                 return Ok(());
             }
             Some(refusal) => return Err(refusal.into()),
@@ -136,23 +136,26 @@ pub(crate) fn faults(fabric: &Fabric) -> Result<Vec<Fault>> {
             )),
         );
     }
-    faults.extend(legacy(&Socket::open(Subject::Route)?));
+    faults.extend(legacy(&Socket::open(Subject::Route)?)?);
     faults.extend(neighbours(fabric)?);
     Ok(faults)
 }
 
 /// Tables of the old iptables cannot be read by anybody but itself.
-fn legacy(host: &Socket) -> Option<Fault> {
+fn legacy(host: &Socket) -> Result<Option<Fault>> {
     let names = sys::fs::read_to_string("/proc/net/ip_tables_names").unwrap_or_default();
     let filters = names.lines().any(|name| name == "filter");
-    (filters && host.index_of("docker0").is_ok()).then(|| Fault {
+    if !filters || host.find_index("docker0")?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Fault {
         what: "docker uses iptables-legacy, whose rules may drop packets of containers unseen".into(),
         remedy: Some(
             "iptables-legacy -I DOCKER-USER -i coracle+ -j ACCEPT; \
                       iptables-legacy -I DOCKER-USER -o coracle+ -j ACCEPT; or switch to iptables-nft"
                 .into(),
         ),
-    })
+    }))
 }
 
 /// The kernel remembers so many neighbours on the whole machine; beyond, packets are dropped with "No buffer space

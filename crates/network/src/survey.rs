@@ -69,7 +69,7 @@ pub(crate) fn survey(fabric: &Fabric) -> Result<Option<Survey>> {
             }
         };
         found.bridges.extend(why.map(|why| (rules.clone(), why)));
-        for joined in join::bridges_of(&host, &rules.bridge) {
+        for joined in join::bridges_of(&host, &rules.bridge)? {
             if !join::is_joined(&host, &rules.bridge, &joined)? {
                 found.joined.push((rules.clone(), joined));
             }
@@ -97,7 +97,7 @@ fn detached(fabric: &Fabric, host: &Socket, known: &[BridgeRules]) -> Result<Vec
     let mut attached = HashSet::new();
     let mut bridges = HashSet::new();
     for name in names {
-        if let Ok(index) = host.index_of(&name) {
+        if let Some(index) = host.find_index(&name)? {
             bridges.insert(index);
             attached.extend(ports(host, &name, index)?);
         }

@@ -55,16 +55,18 @@ pub(crate) fn find_link(socket: &Socket, name: &str) -> Result<Option<LinkListed
 }
 
 impl Socket {
-    /// Returns the number of an interface.
+    /// Returns the number of an interface that must be there.
+    pub(crate) fn index_of(&self, name: &str) -> Result<u32> {
+        let missing = || sys::Error::new(format!("cannot find interface `{name}`"), Errno::NODEV);
+        Ok(self.find_index(name)?.ok_or_else(missing)?)
+    }
+
+    /// Returns the number of an interface; none if there is no such. What cannot be asked is no absence.
     ///
     /// Not by SIOCGIFINDEX: for a name that is not there the kernel then starts modprobe, twice, and waits for it
     /// (`dev_load` in net/core/dev_ioctl.c). Most names that are asked for are not there.
-    pub(crate) fn index_of(&self, name: &str) -> rustix::io::Result<u32> {
-        match find_link(self, name) {
-            Ok(Some(link)) => Ok(link.index),
-            Ok(None) => Err(Errno::NODEV),
-            Err(error) => Err(error.errno().unwrap_or(Errno::IO)),
-        }
+    pub(crate) fn find_index(&self, name: &str) -> Result<Option<u32>> {
+        Ok(find_link(self, name)?.map(|link| link.index))
     }
 }
 
