@@ -4,8 +4,9 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::time::{Duration, Instant};
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 use rustix::process::Signal;
+use sys::process::{NEWNS, unshare};
 use tests::lan::{HOST, HOST6, NEIGHBOUR, ROUTER, WORLD, WORLD6};
 use tests::{Echo, Invocation, Lan, Leftovers, Transport, at, dns};
 
@@ -83,6 +84,10 @@ fn mounts_and_processes_that_are_left_are_found_and_cleared() {
     let base = tempfile::tempdir().expect("a directory");
     let at = base.path().join("mount");
     fs::create_dir(&at).expect("a directory");
+    // Another test that makes a mount namespace meanwhile would get a copy of the mount, and be found with it.
+    unshare(NEWNS).expect("root may have mounts of its own");
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).expect("root may change its mounts");
     assert!(Leftovers::find(base.path(), &[]).is_empty());
 
     mount("tmpfs", &at, "tmpfs", MountFlags::empty(), None).expect("root may mount");

@@ -1,10 +1,10 @@
 //! Others take things away; they come back, and connections live on.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use network::Protocol::Tcp;
 use network::Watch;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::world::{Container, Network, World, port};
 
@@ -125,14 +125,14 @@ fn the_next_start_mends_too() {
 }
 
 #[test]
-fn looking_is_cheap_and_removing_leaves_nothing() {
+fn looking_changes_nothing_and_removing_leaves_nothing() {
     let stage = Stage::new();
-    let started = Instant::now();
+    let watch = Watch::open().unwrap();
     for _ in 0..20 {
         stage.world.fabric.restore().unwrap();
     }
-    let each = started.elapsed() / 20;
-    assert!(each < Duration::from_millis(20), "{each:?}");
+    let mut polled = watch.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+    assert_eq!(poll(&mut polled, Some(&Timespec::default())).unwrap(), 0, "somebody was told of a change");
     let Stage { world, web, peer } = stage;
     assert_eq!(world.fabric.bridges().unwrap(), ["coracle0"]);
     world.disconnect(web);
