@@ -16,7 +16,7 @@ use crate::fabric::{Connection, Fabric};
 use crate::inside::Container;
 use crate::join::Place;
 use crate::nft::Element;
-use crate::route::{Inside, PortFlags, delete_link, new_macvlan, new_pair, start_port};
+use crate::route::{Inside, PortFlags, await_carrier, delete_link, new_macvlan, new_pair, start_port};
 use crate::rules::{BridgeRules, PortRule, Rule};
 use crate::socket::Socket;
 use crate::wire::Batch;
@@ -30,7 +30,8 @@ pub(crate) fn connect(fabric: &Fabric, connection: &Connection<'_>, netns: Borro
     let container = Container::open(netns)?;
     let done = guard(fabric, &host, connection).and_then(|()| {
         attach(fabric, &host, connection, &container)?;
-        container.configure(connection.endpoints, connection.resolver_port)
+        container.configure(connection.endpoints, connection.resolver_port)?;
+        settle(&host, connection.endpoints)
     });
     if done.is_err() {
         // The failure that is reported is the first.
@@ -167,6 +168,18 @@ fn interfaces(
         owners.resize(batch.len(), number);
     }
     Ok((batch, owners))
+}
+
+/// Returns when frames reach the container, and leave it: over its port, and over the bridge, which carries none before
+/// its first port does.
+fn settle(host: &Socket, endpoints: &[Endpoint]) -> Result<()> {
+    for endpoint in endpoints {
+        if let Link::Bridge { host_interface, rules } = &endpoint.link {
+            await_carrier(host, host_interface)?;
+            await_carrier(host, &rules.bridge)?;
+        }
+    }
+    Ok(())
 }
 
 /// Decides about a port. With br_netfilter a frame to the container's own published port is sent on by the bridge, and

@@ -19,8 +19,8 @@ use crate::fabric::Fabric;
 use crate::forwarding::set_interface;
 use crate::hash::fnv;
 use crate::route::{
-    PortFlags, delete_link, find_link, flush_bridge, list_ports, new_address, new_join, set_master,
-    start_link, start_port,
+    PortFlags, await_carrier, delete_link, find_link, flush_bridge, list_ports, new_address, new_join,
+    set_master, start_link, start_port,
 };
 use crate::socket::Socket;
 use crate::state::State;
@@ -184,7 +184,12 @@ pub(crate) fn ensure(fabric: &Fabric, host: &Socket, rules: &BridgeRules, joined
         start_port(&mut batch, &one, None, PortFlags::default());
         start_port(&mut batch, &other, None, PortFlags::default());
         match host.send(batch)?.into_iter().find(|refusal| refusal.errno != Errno::EXIST) {
-            None => return Ok(second),
+            None => {
+                for name in [&one, &other, joined] {
+                    await_carrier(host, name)?;
+                }
+                return Ok(second);
+            }
             Some(refusal) if refusal.errno == Errno::XFULL => make_room(fabric, host, first, second)?,
             Some(refusal) => return Err(refusal.into()),
         }

@@ -8,7 +8,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use crate::wire::{Batch, CREATE, EXCLUSIVE, REPLACE};
 use crate::{Cidr, Mac, MacvlanMode};
 
-pub(crate) use list::{RouteListed, find_link, list_addresses, list_links, list_ports, list_routes};
+pub(crate) use list::{
+    RouteListed, await_carrier, find_link, list_addresses, list_links, list_ports, list_routes,
+};
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
@@ -25,10 +27,14 @@ mod link {
     pub(super) const MTU: u16 = 4;
     pub(super) const PARENT: u16 = 5;
     pub(super) const MASTER: u16 = 10;
+    pub(super) const STATE: u16 = 16;
     pub(super) const INFO: u16 = 18;
     pub(super) const FAMILIES: u16 = 26;
     pub(super) const NAMESPACE: u16 = 28;
     pub(super) const MASK: u16 = 29;
+    /// Values of `STATE` of what carries frames (RFC 2863, `ifOperStatus`; linux/if.h).
+    pub(super) const STATE_UNKNOWN: u8 = 0;
+    pub(super) const STATE_UP: u8 = 6;
     pub(super) const INFO_KIND: u16 = 1;
     pub(super) const INFO_DATA: u16 = 2;
     pub(super) const INFO_PORT_KIND: u16 = 4;

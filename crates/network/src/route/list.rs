@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -20,6 +21,8 @@ pub(crate) struct LinkListed {
     pub(crate) index: u32,
     pub(crate) name: String,
     pub(crate) up: bool,
+    /// It carries frames: it is up, and so is what it is connected to.
+    pub(crate) carries: bool,
     /// Index of the bridge that it is a port of.
     pub(crate) master: Option<u32>,
     /// Such as "bridge"; none for hardware.
@@ -70,6 +73,21 @@ impl Socket {
     }
 }
 
+/// Returns when an interface carries frames, or is gone. The kernel notices that the other end of a pair has come up by
+/// a work item (net/core/link_watch.c), milliseconds later on a busy machine; what is sent until then is dropped, and a
+/// program that began with a question would wait for seconds. Since Linux 6.8 looking runs that work at once; before, it
+/// is awaited for a tenth of a second at most.
+pub(crate) fn await_carrier(socket: &Socket, name: &str) -> Result<()> {
+    const LOOKS: usize = 100;
+    for _ in 0..LOOKS {
+        if find_link(socket, name)?.is_none_or(|link| link.carries) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
 /// Lists all interfaces.
 pub(crate) fn list_links(socket: &Socket) -> Result<Vec<LinkListed>> {
     links(socket, None)
@@ -96,12 +114,14 @@ fn link_of(message: Message<'_>) -> Option<LinkListed> {
         index: u32_of(body.get(4..8)?)?,
         name: String::new(),
         up: u32_of(body.get(8..12)?)? & UP != 0,
+        carries: false,
         master: None,
         kind: None,
     };
     for (kind, value) in message.attributes(16) {
         match kind {
             link::NAME => found.name = text_of(value),
+            link::STATE => found.carries = matches!(value, [link::STATE_UNKNOWN | link::STATE_UP, ..]),
             link::MASTER => found.master = u32_of(value),
             link::INFO => found.kind = attribute(value, link::INFO_KIND).map(text_of),
             _ => {}
