@@ -15,6 +15,9 @@ use crate::grammar::{Invalid, boolean};
 use crate::verb::{self, Entry, Verb};
 use crate::{help, suggest};
 
+/// What clap calls the words beside the flags.
+const WORDS: &str = "words";
+
 /// A command line that was understood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
@@ -22,16 +25,16 @@ pub struct Parsed {
     pub command: Command,
 }
 
-/// The arguments of one verb, as clap reads them.
+/// The flags of one verb, as clap reads them.
 pub(crate) trait Arguments: clap::Args {
     /// How many words the verb takes beside its flags.
     const WORDS: Words;
 
-    /// Returns the words.
-    fn words(&self) -> &[String];
+    /// Whether what follows the first word are words too, whatever it looks like.
+    const FLAGS_END_AT_FIRST_WORD: bool = false;
 
-    /// Turns the arguments into a command, with all checks.
-    fn command(self, caller: &dyn Caller) -> Result<Command, Invalid>;
+    /// Turns flags and words, of which there are as many as may be, into a command, with all checks.
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Result<Command, Invalid>;
 }
 
 /// How many words a verb takes.
@@ -170,20 +173,23 @@ struct Line<'a> {
 impl Line<'_> {
     fn read<A: Arguments>(&self) -> Result<Command, Exit> {
         let plain = A::augment_args(clap::Command::new("coracle").no_binary_name(true));
-        let mut command = pflag_like(plain);
-        let matches = command.try_get_matches_from_mut(self.args).map_err(|error| match error.kind() {
-            ErrorKind::DisplayHelp => Exit::Print(self.help::<A>()),
-            _ => Exit::Fail(self.explain(&error, &command)),
-        })?;
+        let words = Arg::new(WORDS).action(ArgAction::Append).num_args(0..);
+        let mut command = pflag_like(plain).arg(words.trailing_var_arg(A::FLAGS_END_AT_FIRST_WORD));
+        let mut matches =
+            command.try_get_matches_from_mut(self.args).map_err(|error| match error.kind() {
+                ErrorKind::DisplayHelp => Exit::Print(self.help::<A>()),
+                _ => Exit::Fail(self.explain(&error, &command)),
+            })?;
+        let words: Vec<String> = matches.remove_many(WORDS).into_iter().flatten().collect();
         let arguments = A::from_arg_matches(&matches).map_err(|error| self.explain(&error, &command))?;
-        self.check_words(A::WORDS, arguments.words().len())?;
+        self.check_words(A::WORDS, words.len())?;
         let code =
             if matches!(self.entry.verb, Verb::Run | Verb::Create | Verb::Exec) { BAD_USAGE } else { 1 };
         let failed = |invalid: Invalid| {
             let failure = Failure::from_invalid(&invalid, code);
             if failure.hint.is_some() { failure } else { failure.hint(self.see_help()) }
         };
-        Ok(arguments.command(self.caller).map_err(failed)?)
+        Ok(arguments.command(words, self.caller).map_err(failed)?)
     }
 
     fn see_help(&self) -> String {

@@ -19,20 +19,14 @@ pub(crate) struct Args {
     /// Proxy all received signals to the process (default true)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean::parse)]
     sig_proxy: Option<bool>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::Exactly(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         Ok(Command::Attach(AttachRequest {
-            container: self.words.into_iter().next().unwrap_or_default(),
+            container: words.into_iter().next().unwrap_or_default(),
             stdin: !self.no_stdin,
             sig_proxy: self.sig_proxy.unwrap_or(true),
             detach_keys: self.detach_keys.keys(),

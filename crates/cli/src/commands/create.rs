@@ -18,12 +18,9 @@ pub(crate) struct Args {
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
+    const FLAGS_END_AT_FIRST_WORD: bool = true;
 
-    fn words(&self) -> &[String] {
-        &self.container.words
-    }
-
-    fn command(self, caller: &dyn Caller) -> Read<Command> {
-        self.container.request(caller).map(Command::Create)
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
+        self.container.request(words, caller).map(Command::Create)
     }
 }

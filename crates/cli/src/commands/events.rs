@@ -24,18 +24,12 @@ pub(crate) struct Args {
     /// Stream events until this timestamp
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, caller: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, caller: &dyn Caller) -> Read<Command> {
         let mut request = EventsRequest {
             since: time::parse_flag("since", self.since, caller)?,
             until: time::parse_flag("until", self.until, caller)?,

@@ -35,20 +35,14 @@ pub(crate) struct Args {
     /// Working directory inside the container
     #[arg(short, long, value_parser = path::parse_workdir)]
     workdir: Option<PathBuf>,
-    /// Container, command and arguments: options end at the container.
-    #[arg(trailing_var_arg = true, hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(2);
+    const FLAGS_END_AT_FIRST_WORD: bool = true;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, caller: &dyn Caller) -> Read<Command> {
-        let mut words = self.words.into_iter();
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
+        let mut words = words.into_iter();
         let container = words.next().unwrap_or_default();
         let attach = match self.detach {
             true => Streams::NONE,

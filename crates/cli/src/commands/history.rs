@@ -27,19 +27,13 @@ pub(crate) struct Args {
     /// Only show image IDs
     #[arg(short, long)]
     quiet: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::Exactly(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let image = self.words.into_iter().next().unwrap_or_default();
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let image = words.into_iter().next().unwrap_or_default();
         let view = HistoryView {
             format: self.format.unwrap_or_default(),
             quiet: self.quiet,

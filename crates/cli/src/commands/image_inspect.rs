@@ -17,19 +17,13 @@ pub(crate) struct Args {
     /// Inspect a specific platform of the multi-platform image
     #[arg(long, value_parser = platform::parse)]
     platform: Option<Platform>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let Self { format, platform, words } = self;
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let Self { format, platform } = self;
         Ok(Command::ImageInspect(ImageInspectRequest { images: words, platform }, format.unwrap_or_default()))
     }
 }

@@ -35,8 +35,6 @@ pub(crate) struct Args {
     quiet: bool,
     #[command(flatten)]
     refused: Refused<OfImages>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 struct OfImages;
@@ -48,13 +46,9 @@ impl Table for OfImages {
 impl Arguments for Args {
     const WORDS: Words = Words::AtMost(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
-        let mut request = ImagesRequest { all: self.all, references: self.words, ..ImagesRequest::default() };
+        let mut request = ImagesRequest { all: self.all, references: words, ..ImagesRequest::default() };
         filter::apply_to_images(&self.filter, &mut request)?;
         let view = ImagesView {
             format: self.format.unwrap_or_default(),

@@ -21,19 +21,13 @@ pub(crate) struct Args {
     /// Set platform of the image
     #[arg(long, value_parser = platform::parse)]
     platform: Option<Platform>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::Between(1, 2);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let Self { change, message, platform, words } = self;
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let Self { change, message, platform } = self;
         let mut words = words.into_iter();
         let source = words.next().unwrap_or_default();
         if source.starts_with("http://") || source.starts_with("https://") {

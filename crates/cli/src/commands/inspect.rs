@@ -27,8 +27,6 @@ pub(crate) struct ContainerArgs {
     /// Display total file sizes
     #[arg(short, long)]
     size: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 fn parse_kind(text: &str) -> Read<InspectKind> {
@@ -46,8 +44,8 @@ fn parse_kind(text: &str) -> Read<InspectKind> {
 }
 
 impl ContainerArgs {
-    fn command_of(self, kind: InspectKind) -> Command {
-        let Self { format, size, words } = self;
+    fn command_of(self, words: Vec<String>, kind: InspectKind) -> Command {
+        let Self { format, size } = self;
         Command::Inspect(InspectRequest { objects: words, kind, size }, format.unwrap_or_default())
     }
 }
@@ -55,23 +53,15 @@ impl ContainerArgs {
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.rest.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        Ok(self.rest.command_of(self.kind.unwrap_or_default()))
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        Ok(self.rest.command_of(words, self.kind.unwrap_or_default()))
     }
 }
 
 impl Arguments for ContainerArgs {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        Ok(self.command_of(InspectKind::Container))
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        Ok(self.command_of(words, InspectKind::Container))
     }
 }

@@ -13,18 +13,12 @@ pub(crate) struct Args {
     /// Signal to send to the container
     #[arg(short, long, default_value = "KILL")]
     signal: Signal,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        Ok(Command::Kill(KillRequest { containers: self.words, signal: self.signal }))
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        Ok(Command::Kill(KillRequest { containers: words, signal: self.signal }))
     }
 }

@@ -21,18 +21,12 @@ pub(crate) struct Args {
     /// Suppress the load output
     #[arg(short, long)]
     quiet: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, caller: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, caller: &dyn Caller) -> Read<Command> {
         let input = self.input.filter(|input| !input.as_os_str().is_empty());
         if input.is_none() && caller.stdin_is_terminal() {
             return Err(crate::grammar::Invalid::new("requested load from stdin, but stdin is empty")

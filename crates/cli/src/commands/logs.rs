@@ -28,8 +28,6 @@ pub(crate) struct Args {
     /// Show timestamps
     #[arg(short, long)]
     timestamps: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 /// Anything that is not a count shows all, as in Docker a negative number does.
@@ -46,13 +44,9 @@ fn parse_tail(text: &str) -> Read<Tail> {
 impl Arguments for Args {
     const WORDS: Words = Words::Exactly(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, caller: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
         Ok(Command::Logs(LogsRequest {
-            container: self.words.into_iter().next().unwrap_or_default(),
+            container: words.into_iter().next().unwrap_or_default(),
             follow: self.follow,
             tail: self.tail,
             since: time::parse_flag("since", self.since, caller)?,

@@ -13,19 +13,13 @@ pub(crate) struct Args {
     /// Tell by which rules packets get there, and what could stop them
     #[arg(long)]
     why: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::Between(1, 2);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let Self { why, words } = self;
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let Self { why } = self;
         let mut words = words.into_iter();
         let container = words.next().unwrap_or_default();
         let port = words.next().filter(|port| !port.is_empty());

@@ -38,18 +38,12 @@ pub(crate) struct Args {
     /// Display total file sizes
     #[arg(short, long)]
     size: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         let last =
             if self.latest { Some(1) } else { usize::try_from(self.last).ok().filter(|last| *last > 0) };
         let format = self.format.unwrap_or_default();

@@ -9,20 +9,13 @@ use crate::parse::{Arguments, Words};
 
 /// Arguments of `rename`.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Args {
-    #[arg(hide = true)]
-    words: Vec<String>,
-}
+pub(crate) struct Args {}
 
 impl Arguments for Args {
     const WORDS: Words = Words::Exactly(2);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let mut words = self.words.into_iter().map(|word| word.trim().to_owned());
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let mut words = words.into_iter().map(|word| word.trim().to_owned());
         let mut next = || words.next().unwrap_or_default();
         Ok(Command::Rename(RenameRequest { container: next(), name: next() }))
     }

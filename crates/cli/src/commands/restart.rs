@@ -16,19 +16,13 @@ pub(crate) struct Args {
     /// Seconds to wait before killing the container
     #[arg(short, long, alias = "time", value_name = "SECONDS", value_parser = duration::parse_timeout)]
     timeout: Option<Timeout>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let Self { signal, timeout, words } = self;
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let Self { signal, timeout } = self;
         Ok(Command::Restart(RestartRequest { containers: words, signal, timeout }))
     }
 }

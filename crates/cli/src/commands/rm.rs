@@ -19,8 +19,6 @@ pub(crate) struct Args {
     volumes: bool,
     #[command(flatten)]
     refused: Refused<OfRm>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 struct OfRm;
@@ -32,13 +30,9 @@ impl Table for OfRm {
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
-        let Self { force, volumes, words, .. } = self;
+        let Self { force, volumes, .. } = self;
         Ok(Command::Remove(RemoveRequest { containers: words, force, volumes }))
     }
 }

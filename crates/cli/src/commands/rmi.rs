@@ -19,8 +19,6 @@ pub(crate) struct Args {
     no_prune: bool,
     #[command(flatten)]
     refused: Refused<OfRmi>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 struct OfRmi;
@@ -33,13 +31,9 @@ impl Table for OfRmi {
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
-        let Self { force, no_prune, words, .. } = self;
+        let Self { force, no_prune, .. } = self;
         Ok(Command::RemoveImages(RemoveImagesRequest { images: words, force, no_prune }))
     }
 }

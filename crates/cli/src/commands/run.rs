@@ -28,14 +28,11 @@ pub(crate) struct Args {
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
+    const FLAGS_END_AT_FIRST_WORD: bool = true;
 
-    fn words(&self) -> &[String] {
-        &self.container.words
-    }
-
-    fn command(self, caller: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
         let asked_attach = self.container.asks_attach();
-        let mut container = self.container.request(caller)?;
+        let mut container = self.container.request(words, caller)?;
         if self.detach {
             if asked_attach {
                 return Err(Invalid::new("conflicting options: cannot specify both --attach and --detach"));

@@ -24,8 +24,6 @@ pub(crate) struct Args {
     sig_proxy: Option<bool>,
     #[command(flatten)]
     refused: Refused<OfStart>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 struct OfStart;
@@ -40,17 +38,13 @@ impl Table for OfStart {
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
-        if (self.attach || self.interactive) && self.words.len() > 1 {
+        if (self.attach || self.interactive) && words.len() > 1 {
             return Err(Invalid::new("you cannot start and attach multiple containers at once"));
         }
         Ok(Command::Start(StartRequest {
-            containers: self.words,
+            containers: words,
             attach: self.attach,
             interactive: self.interactive,
             detach_keys: self.detach_keys.keys(),

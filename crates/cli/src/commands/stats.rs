@@ -24,20 +24,14 @@ pub(crate) struct Args {
     /// Do not truncate output
     #[arg(long)]
     no_trunc: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(0);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         let view = StatsView { format: self.format.unwrap_or_default(), truncate: !self.no_trunc };
-        let request = StatsRequest { containers: self.words, all: self.all };
+        let request = StatsRequest { containers: words, all: self.all };
         Ok(Command::Stats { request, view, stream: !self.no_stream })
     }
 }

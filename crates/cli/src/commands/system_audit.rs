@@ -13,18 +13,12 @@ pub(crate) struct Args {
     /// Free what is orphaned instead of only naming it
     #[arg(long)]
     repair: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         Ok(Command::Audit(AuditRequest { repair: self.repair }))
     }
 }

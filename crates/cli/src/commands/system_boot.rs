@@ -7,19 +7,12 @@ use crate::parse::{Arguments, Words};
 
 /// Arguments of `system boot`.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Args {
-    #[arg(hide = true)]
-    words: Vec<String>,
-}
+pub(crate) struct Args {}
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         Ok(Command::Boot)
     }
 }

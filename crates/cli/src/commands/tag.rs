@@ -9,20 +9,13 @@ use crate::parse::{Arguments, Words};
 
 /// Arguments of `tag`.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Args {
-    #[arg(hide = true)]
-    words: Vec<String>,
-}
+pub(crate) struct Args {}
 
 impl Arguments for Args {
     const WORDS: Words = Words::Exactly(2);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let mut words = self.words.into_iter();
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let mut words = words.into_iter();
         let mut next = || words.next().unwrap_or_default();
         Ok(Command::Tag(TagRequest { source: next(), target: next() }))
     }

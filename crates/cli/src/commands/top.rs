@@ -9,21 +9,14 @@ use crate::parse::{Arguments, Words};
 
 /// Arguments of `top`.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Args {
-    /// Container and options of `ps`: our own end at the container.
-    #[arg(trailing_var_arg = true, hide = true)]
-    words: Vec<String>,
-}
+pub(crate) struct Args {}
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
+    const FLAGS_END_AT_FIRST_WORD: bool = true;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, caller: &dyn Caller) -> Read<Command> {
-        let mut words = self.words.into_iter();
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
+        let mut words = words.into_iter();
         let container = words.next().unwrap_or_default();
         // As in Docker, several may stand in one word.
         let options: Vec<String> =

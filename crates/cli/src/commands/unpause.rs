@@ -9,19 +9,12 @@ use crate::parse::{Arguments, Words};
 
 /// Arguments of `unpause`.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Args {
-    #[arg(hide = true)]
-    words: Vec<String>,
-}
+pub(crate) struct Args {}
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        Ok(Command::Unpause(PauseRequest { containers: self.words }))
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        Ok(Command::Unpause(PauseRequest { containers: words }))
     }
 }

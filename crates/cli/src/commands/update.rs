@@ -52,8 +52,6 @@ pub(crate) struct Args {
     pids_limit: Option<Limit>,
     #[command(flatten)]
     refused: Refused<OfUpdate>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 struct OfUpdate;
@@ -68,11 +66,7 @@ impl Table for OfUpdate {
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
         // As in Docker, zero and an empty list leave a limit as it is.
         let some = |value: Option<u64>| value.filter(|value| *value > 0);
@@ -105,6 +99,6 @@ impl Arguments for Args {
             return Err(Invalid::new("you must provide one or more flags when using this command"));
         }
         check_limits(&changes)?;
-        Ok(Command::Update(UpdateRequest { containers: self.words, changes }))
+        Ok(Command::Update(UpdateRequest { containers: words, changes }))
     }
 }

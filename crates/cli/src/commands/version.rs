@@ -12,18 +12,12 @@ pub(crate) struct Args {
     /// Format output: 'json' or a Go template
     #[arg(short, long, value_parser = format::parse)]
     format: Option<Format>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         Ok(Command::Version(self.format.unwrap_or_default()))
     }
 }

@@ -38,9 +38,6 @@ pub(crate) struct ContainerOptions {
     networks: networks::Networking,
     #[command(flatten)]
     refused: Refused<refused::OfContainers>,
-    /// Image, command and arguments: options end at the image.
-    #[arg(trailing_var_arg = true, hide = true)]
-    pub(crate) words: Vec<String>,
 }
 
 impl ContainerOptions {
@@ -49,11 +46,11 @@ impl ContainerOptions {
         self.process.asks_attach()
     }
 
-    /// Builds the request; `words` holds the image at least.
-    pub(crate) fn request(self, caller: &dyn Caller) -> Read<ContainerRequest> {
+    /// Builds the request; the words are the image, and the command where there is one.
+    pub(crate) fn request(self, words: Vec<String>, caller: &dyn Caller) -> Read<ContainerRequest> {
         self.refused.check()?;
         let mut request = ContainerRequest::default();
-        let mut words = self.words.into_iter();
+        let mut words = words.into_iter();
         request.image = words.next().unwrap_or_default();
         request.command = words.collect();
         if request.image.is_empty() {

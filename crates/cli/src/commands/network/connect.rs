@@ -25,8 +25,6 @@ pub(crate) struct Args {
     ip6: Option<Ipv6Addr>,
     #[command(flatten)]
     refused: Refused<OfConnect>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 struct OfConnect;
@@ -43,13 +41,9 @@ impl Table for OfConnect {
 impl Arguments for Args {
     const WORDS: Words = Words::Exactly(2);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
-        let Self { alias, ip, ip6, words, .. } = self;
+        let Self { alias, ip, ip6, .. } = self;
         let mut words = words.into_iter();
         let network = words.next().unwrap_or_default();
         let container = words.next().unwrap_or_default();

@@ -45,8 +45,6 @@ pub(crate) struct Args {
     subnet: Vec<Cidr>,
     #[command(flatten)]
     refused: Refused<OfCreate>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 struct OfCreate;
@@ -70,15 +68,9 @@ impl Table for OfCreate {
 impl Arguments for Args {
     const WORDS: Words = Words::Exactly(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
-        let Self {
-            aux_address, driver, gateway, internal, ip_range, ipv6, label, opt, subnet, words, ..
-        } = self;
+        let Self { aux_address, driver, gateway, internal, ip_range, ipv6, label, opt, subnet, .. } = self;
         let name = words.into_iter().next().unwrap_or_default();
         if name.trim().is_empty() {
             return Err(Invalid::new("invalid name: name is empty").hint("write a name for the new network"));

@@ -14,19 +14,13 @@ pub(crate) struct Args {
     /// Force the container to disconnect from a network
     #[arg(short, long)]
     force: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::Exactly(2);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let Self { force, words } = self;
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let Self { force } = self;
         let mut words = words.into_iter();
         let network = words.next().unwrap_or_default();
         let container = words.next().unwrap_or_default();

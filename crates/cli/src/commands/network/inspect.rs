@@ -16,19 +16,13 @@ pub(crate) struct Args {
     /// Verbose output for diagnostics (nothing more, as there is no swarm)
     #[arg(short, long)]
     verbose: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let Self { format, verbose: _, words } = self;
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let Self { format, verbose: _ } = self;
         Ok(Command::Network(NetworkCommand::Inspect(words, format.unwrap_or_default())))
     }
 }

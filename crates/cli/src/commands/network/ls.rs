@@ -26,18 +26,12 @@ pub(crate) struct Args {
     /// Only display network IDs
     #[arg(short, long)]
     quiet: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         let mut request = NetworksRequest::default();
         filter::apply_to_networks(&self.filter, &mut request)?;
         let view = NetworksView {

@@ -18,18 +18,12 @@ pub(crate) struct Args {
     /// Do not prompt for confirmation
     #[arg(short, long)]
     force: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, caller: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, caller: &dyn Caller) -> Read<Command> {
         let mut request = PruneNetworksRequest::default();
         let moment = |text: &str| time::parse(text, caller.now(), || caller.zone());
         filter::apply_to_network_prune(&self.filter, moment, &mut request)?;

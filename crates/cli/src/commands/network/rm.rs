@@ -14,19 +14,13 @@ pub(crate) struct Args {
     /// Do not error if the network does not exist
     #[arg(short, long)]
     force: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        let Self { force, words } = self;
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        let Self { force } = self;
         Ok(Command::Network(NetworkCommand::Remove(RemoveNetworksRequest { networks: words, force })))
     }
 }

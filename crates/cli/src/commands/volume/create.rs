@@ -24,8 +24,6 @@ pub(crate) struct Args {
     opt: Vec<Pair>,
     #[command(flatten)]
     refused: Refused<OfCreate>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 struct OfCreate;
@@ -50,13 +48,9 @@ impl Table for OfCreate {
 impl Arguments for Args {
     const WORDS: Words = Words::AtMost(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
-        let Self { driver, label, opt, words, .. } = self;
+        let Self { driver, label, opt, .. } = self;
         let name = words.into_iter().next().filter(|name| !name.is_empty());
         let (labels, options) = (label.into_iter().collect(), opt.into_iter().collect());
         Ok(Command::Volume(VolumeCommand::Create(VolumeCreateRequest { name, driver, options, labels })))

@@ -13,18 +13,12 @@ pub(crate) struct Args {
     /// Format output: 'json' or a Go template
     #[arg(short, long, value_parser = format::parse)]
     format: Option<Format>,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
-        Ok(Command::Volume(VolumeCommand::Inspect(self.words, self.format.unwrap_or_default())))
+    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        Ok(Command::Volume(VolumeCommand::Inspect(words, self.format.unwrap_or_default())))
     }
 }

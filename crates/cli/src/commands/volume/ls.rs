@@ -23,18 +23,12 @@ pub(crate) struct Args {
     /// Only display volume names
     #[arg(short, long)]
     quiet: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         let mut request = VolumesRequest::default();
         filter::apply_to_volumes(&self.filter, &mut request)?;
         let view = VolumesView { format: self.format.unwrap_or_default(), quiet: self.quiet };

@@ -21,18 +21,12 @@ pub(crate) struct Args {
     /// Do not prompt for confirmation
     #[arg(short, long)]
     force: bool,
-    #[arg(hide = true)]
-    words: Vec<String>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
-    fn words(&self) -> &[String] {
-        &self.words
-    }
-
-    fn command(self, _: &dyn Caller) -> Read<Command> {
+    fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         let mut request = PruneVolumesRequest { all: self.all, ..PruneVolumesRequest::default() };
         filter::apply_to_prune(&self.filter, &mut request)?;
         Ok(Command::Volume(VolumeCommand::Prune { request, ask: !self.force }))
