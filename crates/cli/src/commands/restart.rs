@@ -1,28 +1,25 @@
 //! `restart`: stop a container and start it again.
 
-use engine::request::{RestartRequest, Signal, Timeout};
+use engine::request::RestartRequest;
 
-use super::Command;
+use super::{Command, stop};
 use crate::caller::Caller;
-use crate::grammar::{Read, duration};
+use crate::grammar::Read;
 use crate::parse::{Arguments, Words};
 
-/// Arguments of `restart`.
+/// Arguments of `restart`: how to stop.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub(crate) struct Args {
-    /// Signal to send to the container
-    #[arg(short, long)]
-    signal: Option<Signal>,
-    /// Seconds to wait before killing the container
-    #[arg(short, long, alias = "time", value_name = "SECONDS", value_parser = duration::parse_timeout)]
-    timeout: Option<Timeout>,
+    #[command(flatten)]
+    stop: stop::Args,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::AtLeast(1);
 
     fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
-        let Self { signal, timeout } = self;
+        let stop::Args { signal, timeout } = self.stop;
         Ok(Command::Restart(RestartRequest { containers: words, signal, timeout }))
     }
 }

@@ -7,15 +7,15 @@ use crate::caller::Caller;
 use crate::grammar::{Read, duration};
 use crate::parse::{Arguments, Words};
 
-/// Arguments of `stop`.
+/// Arguments of `stop`, and of `restart`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Signal to send to the container
     #[arg(short, long)]
-    signal: Option<Signal>,
+    pub(super) signal: Option<Signal>,
     /// Seconds to wait before killing the container
     #[arg(short, long, alias = "time", value_name = "SECONDS", value_parser = duration::parse_timeout)]
-    timeout: Option<Timeout>,
+    pub(super) timeout: Option<Timeout>,
 }
 
 impl Arguments for Args {
