@@ -1,11 +1,9 @@
 //! The list of containers.
 
-use std::collections::BTreeMap;
-
 use engine::request::view::{ContainerRow, ContainerSize, ContainerState, PrunedContainers};
 use serde_json::{Value, json};
 
-use super::rows::{Heads, formatted};
+use super::rows::{Heads, Row, formatted, labels};
 use super::table::table;
 use super::{Clock, human, short_id};
 use crate::grammar::format::Format;
@@ -44,18 +42,7 @@ pub fn ps(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> template::Resu
     if view.quiet {
         return Ok(rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect());
     }
-    let label = |row: &ContainerRow, arguments: &[Value]| match arguments {
-        [Value::String(name)] => Some(row.labels.get(name).cloned().unwrap_or_default().into()),
-        _ => None,
-    };
-    let methods: Vec<_> = rows
-        .iter()
-        .map(|row| move |name: &str, arguments: &[Value]| (name == "Label").then(|| label(row, arguments))?)
-        .collect();
-    let objects = rows.iter().zip(&methods).map(|(row, method)| {
-        let method: template::Method<'_> = method;
-        (object(row, view, clock), method)
-    });
+    let objects = rows.iter().map(|row| Row::labelled(object(row, view, clock), &row.labels));
     Ok(match formatted(&view.format, HEADS, objects)? {
         Some(text) => text,
         None => columns(rows, view, clock),
@@ -186,10 +173,6 @@ fn size(size: Option<ContainerSize>) -> String {
     }
 }
 
-fn labels(labels: &BTreeMap<String, String>) -> String {
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
-}
-
 fn mounts(mounts: &[String], truncate: bool) -> String {
     let cut = |mount: &String| if truncate { human::ellipsis(mount, 15) } else { mount.clone() };
     mounts.iter().map(cut).collect::<Vec<_>>().join(",")
@@ -197,6 +180,8 @@ fn mounts(mounts: &[String], truncate: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::test_clock;
     use super::*;
     use crate::grammar::format;

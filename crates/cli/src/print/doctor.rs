@@ -3,10 +3,10 @@
 use engine::request::view::{DoctorRow, Verdict};
 use serde_json::json;
 
-use super::rows::{Heads, formatted, no_method};
+use super::rows::{Heads, Row, formatted};
 use super::table::table;
 use crate::grammar::format::Format;
-use crate::template::{self, Method};
+use crate::template;
 
 /// Heads of all columns that a template may ask for.
 const HEADS: &Heads = &[("Check", "CHECK"), ("Result", "RESULT"), ("Found", "FOUND"), ("Remedy", "REMEDY")];
@@ -16,7 +16,7 @@ pub fn doctor(rows: &[DoctorRow], format: &Format) -> template::Result<String> {
     let objects = rows.iter().map(|row| {
         let row =
             json!({"Check": row.check, "Result": word(row.verdict), "Found": row.found, "Remedy": row.remedy});
-        (row, &no_method as Method<'_>)
+        Row::new(row)
     });
     if let Some(text) = formatted(format, HEADS, objects)? {
         return Ok(text);

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Clock;
-use super::rows::no_method;
 use crate::grammar::format::Format;
 use crate::template;
 
@@ -14,9 +13,7 @@ pub fn event(event: &Event, format: &Format, clock: &Clock) -> template::Result<
     Ok(match format {
         Format::Text => format!("{}\n", plain(event, clock)),
         Format::Json => format!("{}\n", document(event)),
-        Format::Template(template) | Format::Table(template) => {
-            template.render(&fields(event), &no_method)? + "\n"
-        }
+        Format::Template(template) | Format::Table(template) => template.render(&fields(event))? + "\n",
     })
 }
 

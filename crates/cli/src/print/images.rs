@@ -3,11 +3,11 @@
 use engine::request::view::ImageRow;
 use serde_json::json;
 
-use super::rows::{Heads, formatted, no_method};
+use super::rows::{Heads, Row, formatted};
 use super::table::table;
 use super::{Clock, human, short_id};
 use crate::grammar::format::Format;
-use crate::template::{self, Method};
+use crate::template;
 
 /// How `images` is shown.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,7 +39,7 @@ pub fn images(rows: &[ImageRow], view: &ImagesView, clock: &Clock) -> template::
     if view.quiet {
         return Ok(rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect());
     }
-    let objects = rows.iter().map(|row| (object(row, view, clock), &no_method as Method<'_>));
+    let objects = rows.iter().map(|row| Row::new(object(row, view, clock)));
     Ok(match formatted(&view.format, HEADS, objects)? {
         Some(text) => text,
         None => columns(rows, view, clock),

@@ -7,13 +7,13 @@ use engine::request::view::InfoView;
 use serde_json::json;
 
 use super::human;
-use super::rows::{formatted, no_method};
+use super::rows::{Row, formatted};
 use crate::grammar::format::Format;
-use crate::template::{self, Method};
+use crate::template;
 
 /// Returns the text of `info`.
 pub fn info(view: &InfoView, format: &Format) -> template::Result<String> {
-    Ok(formatted(format, &[], once((object(view), &no_method as Method<'_>)))?.unwrap_or_else(|| text(view)))
+    Ok(formatted(format, &[], once(Row::new(object(view))))?.unwrap_or_else(|| text(view)))
 }
 
 fn containers(view: &InfoView) -> usize {

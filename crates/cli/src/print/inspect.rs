@@ -3,7 +3,6 @@
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use super::rows::no_method;
 use crate::grammar::format::Format;
 use crate::template;
 
@@ -14,7 +13,7 @@ pub fn inspect(objects: &[serde_json::Value], format: &Format) -> template::Resu
         // As with Docker, `json` is the same array without blanks; `{{json .}}` gives lines.
         Format::Json => Ok(format!("{}\n", serde_json::Value::from(objects))),
         Format::Template(template) | Format::Table(template) => {
-            objects.iter().map(|object| Ok(template.render(object, &no_method)? + "\n")).collect()
+            objects.iter().map(|object| Ok(template.render(object)? + "\n")).collect()
         }
     }
 }

@@ -3,7 +3,7 @@
 use engine::request::view::NetworkRow;
 use serde_json::{Value, json};
 
-use super::rows::{Heads, formatted};
+use super::rows::{Heads, Row, formatted, labels};
 use super::table::table;
 use super::{Clock, short_id};
 use crate::grammar::format::Format;
@@ -39,18 +39,7 @@ pub fn networks(rows: &[NetworkRow], view: &NetworksView, clock: &Clock) -> temp
     if view.quiet {
         return Ok(rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect());
     }
-    let label = |row: &NetworkRow, arguments: &[Value]| match arguments {
-        [Value::String(name)] => Some(row.labels.get(name).cloned().unwrap_or_default().into()),
-        _ => None,
-    };
-    let methods: Vec<_> = rows
-        .iter()
-        .map(|row| move |name: &str, arguments: &[Value]| (name == "Label").then(|| label(row, arguments))?)
-        .collect();
-    let objects = rows.iter().zip(&methods).map(|(row, method)| {
-        let method: template::Method<'_> = method;
-        (object(row, view, clock), method)
-    });
+    let objects = rows.iter().map(|row| Row::labelled(object(row, view, clock), &row.labels));
     Ok(match formatted(&view.format, HEADS, objects)? {
         Some(text) => text,
         None => {
@@ -64,7 +53,6 @@ pub fn networks(rows: &[NetworkRow], view: &NetworksView, clock: &Clock) -> temp
 }
 
 fn object(row: &NetworkRow, view: &NetworksView, clock: &Clock) -> Value {
-    let labels: Vec<String> = row.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     json!({
         "CreatedAt": clock.date_of_nanos(row.created),
         "Driver": row.driver,
@@ -72,7 +60,7 @@ fn object(row: &NetworkRow, view: &NetworksView, clock: &Clock) -> Value {
         "IPv4": "true",
         "IPv6": row.ipv6.to_string(),
         "Internal": row.internal.to_string(),
-        "Labels": labels.join(","),
+        "Labels": labels(&row.labels),
         "Name": row.name,
         "Scope": SCOPE,
     })

@@ -1,25 +1,61 @@
 //! Lists in the form that `--format` asks for.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::table::table;
 use crate::grammar::format::Format;
-use crate::template::{self, Method, Template};
+use crate::template::{self, Template};
 
 /// The heads of the columns that a list has, by field.
 pub(crate) type Heads = [(&'static str, &'static str)];
+
+/// A row as templates see it.
+#[derive(Debug)]
+pub(crate) struct Row<'a> {
+    fields: Value,
+    /// What `.Label "name"` looks in, where the things listed have labels.
+    labels: Option<&'a BTreeMap<String, String>>,
+}
+
+impl<'a> Row<'a> {
+    /// A row of fields alone.
+    pub(crate) fn new(fields: Value) -> Self {
+        Self { fields, labels: None }
+    }
+
+    /// A row of a thing that has labels.
+    pub(crate) fn labelled(fields: Value, labels: &'a BTreeMap<String, String>) -> Self {
+        Self { fields, labels: Some(labels) }
+    }
+
+    fn render(&self, template: &Template) -> template::Result<String> {
+        template.render_with(&self.fields, &|name, arguments| match (name, arguments, self.labels) {
+            ("Label", [Value::String(name)], Some(labels)) => {
+                Some(labels.get(name).cloned().unwrap_or_default().into())
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Returns labels in one line: `a=b,c=`.
+pub(crate) fn labels(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
 
 /// Returns rows as JSON or by a template; nothing where the list's own table is asked for.
 pub(crate) fn formatted<'a>(
     format: &Format,
     heads: &Heads,
-    rows: impl Iterator<Item = (Value, Method<'a>)>,
+    rows: impl Iterator<Item = Row<'a>>,
 ) -> template::Result<Option<String>> {
     match format {
         Format::Text => Ok(None),
-        Format::Json => Ok(Some(rows.map(|(row, _)| format!("{row}\n")).collect())),
+        Format::Json => Ok(Some(rows.map(|row| format!("{}\n", row.fields)).collect())),
         Format::Template(template) => {
-            let lines = rows.map(|(row, method)| Ok(template.render(&row, method)? + "\n"));
+            let lines = rows.map(|row| Ok(row.render(template)? + "\n"));
             lines.collect::<template::Result<String>>().map(Some)
         }
         Format::Table(template) => columns(template, heads, rows).map(Some),
@@ -29,13 +65,13 @@ pub(crate) fn formatted<'a>(
 fn columns<'a>(
     template: &Template,
     heads: &Heads,
-    rows: impl Iterator<Item = (Value, Method<'a>)>,
+    rows: impl Iterator<Item = Row<'a>>,
 ) -> template::Result<String> {
     let heads: Map<String, Value> =
         heads.iter().map(|(field, head)| ((*field).to_owned(), (*head).into())).collect();
     let head = template.render_heads(&Value::Object(heads), &head_of_call)?;
     let cells = |line: String| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
-    let rows = rows.map(|(row, method)| template.render(&row, method).map(cells));
+    let rows = rows.map(|row| row.render(template).map(cells));
     let rows = rows.collect::<template::Result<Vec<_>>>()?;
     let head = cells(head);
     Ok(table(&head.iter().map(String::as_str).collect::<Vec<_>>(), &rows))
@@ -46,9 +82,4 @@ fn head_of_call(_: &str, arguments: &[Value]) -> Option<Value> {
     let name = arguments.first()?.as_str()?;
     let last = name.rsplit('.').next().unwrap_or(name);
     Some(last.replace(['-', '_'], " ").into())
-}
-
-/// For lists whose rows have no field that takes arguments.
-pub(crate) fn no_method(_: &str, _: &[Value]) -> Option<Value> {
-    None
 }

@@ -3,7 +3,7 @@
 use engine::request::view::{StatsRow, Traffic, Usage};
 use serde_json::{Value, json};
 
-use super::rows::{Heads, formatted, no_method};
+use super::rows::{Heads, Row, formatted};
 use super::table::table;
 use super::{human, short_id};
 use crate::grammar::format::Format;
@@ -35,8 +35,7 @@ const COLUMNS: [&str; 8] = ["ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "Net
 /// Returns the text of `stats`.
 pub fn stats(rows: &[StatsRow], view: &StatsView) -> template::Result<String> {
     let objects: Vec<Value> = rows.iter().map(|row| object(row, view.truncate)).collect();
-    let method: template::Method<'_> = &no_method;
-    Ok(match formatted(&view.format, HEADS, objects.iter().map(|object| (object.clone(), method)))? {
+    Ok(match formatted(&view.format, HEADS, objects.iter().cloned().map(Row::new))? {
         Some(text) => text,
         None => {
             let head =

@@ -5,9 +5,9 @@ use std::iter::once;
 use engine::request::view::VersionView;
 use serde_json::json;
 
-use super::rows::{formatted, no_method};
+use super::rows::{Row, formatted};
 use crate::grammar::format::Format;
-use crate::template::{self, Method};
+use crate::template;
 
 /// Returns the text of `version`. Client and server are one program; both are named so that
 /// scripts written for Docker find either.
@@ -30,7 +30,7 @@ pub fn version(view: &VersionView, format: &Format) -> template::Result<String> 
 "
         )
     };
-    Ok(formatted(format, &[], once((object, &no_method as Method<'_>)))?.unwrap_or_else(text))
+    Ok(formatted(format, &[], once(Row::new(object)))?.unwrap_or_else(text))
 }
 
 #[cfg(test)]

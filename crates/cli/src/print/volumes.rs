@@ -4,7 +4,7 @@ use engine::request::view::{PrunedVolumes, VolumeRow};
 use serde_json::{Value, json};
 
 use super::human;
-use super::rows::{Heads, formatted};
+use super::rows::{Heads, Row, formatted, labels};
 use super::table::table;
 use crate::grammar::format::Format;
 use crate::template;
@@ -36,18 +36,7 @@ pub fn volumes(rows: &[VolumeRow], view: &VolumesView) -> template::Result<Strin
     if view.quiet {
         return Ok(rows.iter().map(|row| format!("{}\n", row.name)).collect());
     }
-    let label = |row: &VolumeRow, arguments: &[Value]| match arguments {
-        [Value::String(name)] => Some(row.labels.get(name).cloned().unwrap_or_default().into()),
-        _ => None,
-    };
-    let methods: Vec<_> = rows
-        .iter()
-        .map(|row| move |name: &str, arguments: &[Value]| (name == "Label").then(|| label(row, arguments))?)
-        .collect();
-    let objects = rows.iter().zip(&methods).map(|(row, method)| {
-        let method: template::Method<'_> = method;
-        (object(row), method)
-    });
+    let objects = rows.iter().map(|row| Row::labelled(object(row), &row.labels));
     Ok(match formatted(&view.format, HEADS, objects)? {
         Some(text) => text,
         None => {
@@ -58,12 +47,11 @@ pub fn volumes(rows: &[VolumeRow], view: &VolumesView) -> template::Result<Strin
 }
 
 fn object(row: &VolumeRow) -> Value {
-    let labels: Vec<String> = row.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     json!({
         "Availability": "N/A",
         "Driver": row.driver,
         "Group": "N/A",
-        "Labels": labels.join(","),
+        "Labels": labels(&row.labels),
         "Links": "N/A",
         "Mountpoint": row.mountpoint,
         "Name": row.name,

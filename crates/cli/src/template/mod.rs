@@ -65,8 +65,13 @@ impl Template {
         self.source.contains(&format!(".{field}")) || self.source.contains("json .}}")
     }
 
+    /// Fills in a value whose fields take no arguments.
+    pub fn render(&self, value: &Value) -> Result<String> {
+        self.render_with(value, &|_, _| None)
+    }
+
     /// Fills in a value.
-    pub fn render(&self, value: &Value, method: Method<'_>) -> Result<String> {
+    pub fn render_with(&self, value: &Value, method: Method<'_>) -> Result<String> {
         self.evaluate(value, method, Reading::Values)
     }
 

@@ -17,7 +17,7 @@ fn render(template: &str) -> String {
     let method = |name: &str, arguments: &[Value]| {
         (name == "Label").then(|| format!("label {}", arguments[0].as_str().unwrap_or_default()).into())
     };
-    match Template::parse(template).and_then(|template| template.render(&value(), &method)) {
+    match Template::parse(template).and_then(|template| template.render_with(&value(), &method)) {
         Ok(text) => text,
         Err(error) => format!("!{error}"),
     }
@@ -115,6 +115,6 @@ fn what_does_not_read_or_fit_is_named() {
         ("{{len}}", "!template `{{len}}`: `len` does not take 0 arguments"),
         ("{{.Id 1}}", "!template `{{.Id 1}}`: `.Id` takes no arguments"),
     ]);
-    let error = Template::parse("{{.id}}").unwrap().render(&value(), &|_, _| None).unwrap_err();
+    let error = Template::parse("{{.id}}").unwrap().render(&value()).unwrap_err();
     assert_eq!(error.hint_text(), Some("did you mean .Id?"));
 }
