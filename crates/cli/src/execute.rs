@@ -273,11 +273,7 @@ fn attach(engine: &Engine, request: &engine::request::AttachRequest) -> Result<u
     }
 }
 
-fn prune(
-    engine: &Engine,
-    request: &engine::request::PruneContainersRequest,
-    ask: bool,
-) -> Result<u8, Failure> {
+fn prune(engine: &Engine, request: &engine::request::PruneRequest, ask: bool) -> Result<u8, Failure> {
     if ask && !confirmed("This will remove all stopped containers.") {
         return Err(Failure::new(1, "container prune has been cancelled"));
     }

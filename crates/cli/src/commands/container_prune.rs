@@ -2,27 +2,22 @@
 
 use super::Command;
 use crate::caller::Caller;
-use crate::grammar::key_value::Pair;
-use crate::grammar::{Read, filter, time};
+use crate::grammar::Read;
+use crate::options::{ByAge, PruneOptions};
 use crate::parse::{Arguments, Words};
 
 /// Arguments of `container prune`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Provide filter values (label, label!, until)
-    #[arg(long, value_name = "NAME=VALUE", value_parser = filter::parse)]
-    filter: Vec<Pair>,
-    /// Do not prompt for confirmation
-    #[arg(short, long)]
-    force: bool,
+    #[command(flatten)]
+    containers: PruneOptions<ByAge>,
 }
 
 impl Arguments for Args {
     const WORDS: Words = Words::None;
 
     fn command(self, _: Vec<String>, caller: &dyn Caller) -> Read<Command> {
-        let moment = |text: &str| time::parse(text, caller.now(), || caller.zone());
-        let request = filter::read_container_prune(&self.filter, moment)?;
-        Ok(Command::PruneContainers { request, ask: !self.force })
+        let Self { containers } = self;
+        Ok(Command::PruneContainers { request: containers.by_age(caller)?, ask: containers.asks() })
     }
 }

@@ -3,9 +3,9 @@
 use engine::request::{
     AttachRequest, AuditRequest, ContainerRequest, EventsRequest, ExecRequest, HistoryRequest,
     ImageInspectRequest, ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest,
-    LogsRequest, PauseRequest, PortRequest, PruneContainersRequest, PsRequest, RemoveImagesRequest,
-    RemoveRequest, RenameRequest, RestartRequest, RunRequest, StartRequest, StatsRequest, StopRequest,
-    TagRequest, TopRequest, UpdateRequest, WaitRequest,
+    LogsRequest, PauseRequest, PortRequest, PruneRequest, PsRequest, RemoveImagesRequest, RemoveRequest,
+    RenameRequest, RestartRequest, RunRequest, StartRequest, StatsRequest, StopRequest, TagRequest,
+    TopRequest, UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -78,7 +78,7 @@ pub enum Command {
         why: bool,
     },
     PruneContainers {
-        request: PruneContainersRequest,
+        request: PruneRequest,
         ask: bool,
     },
     Ps(PsRequest, PsView),

@@ -1,6 +1,6 @@
 //! Carries commands about networks and ports out.
 
-use engine::request::{PortRequest, PruneNetworksRequest};
+use engine::request::{PortRequest, PruneRequest};
 use engine::{Engine, container, network};
 
 use super::{clock, confirmed, each, failure, show, show_formatted, show_objects};
@@ -38,7 +38,7 @@ pub(super) fn execute(engine: &Engine, command: NetworkCommand) -> Result<u8, Fa
     }
 }
 
-fn prune(engine: &Engine, request: &PruneNetworksRequest, ask: bool) -> Result<u8, Failure> {
+fn prune(engine: &Engine, request: &PruneRequest, ask: bool) -> Result<u8, Failure> {
     if ask && !confirmed("This will remove all custom networks not used by at least one container.") {
         return Err(Failure::new(1, "network prune has been cancelled"));
     }

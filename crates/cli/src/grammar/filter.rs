@@ -1,8 +1,8 @@
 //! `--filter NAME=VALUE` of lists.
 
 use engine::request::{
-    EventsRequest, HealthFilter, ImagesRequest, LabelFilter, NetworksRequest, PruneContainersRequest,
-    PruneNetworksRequest, PruneVolumesRequest, PsRequest, StateFilter, VolumesRequest,
+    EventsRequest, HealthFilter, ImagesRequest, LabelFilter, NetworksRequest, PruneRequest,
+    PruneVolumesRequest, PsRequest, StateFilter, VolumesRequest,
 };
 
 use super::{Invalid, Read, boolean, port};
@@ -98,6 +98,9 @@ pub(crate) fn apply_to_volumes(filters: &[(String, String)], request: &mut Volum
     Ok(())
 }
 
+/// Filters of a pruning of volumes, as [`apply_to_prune`] takes them.
+pub(crate) const PRUNE_VOLUMES: &[&str] = &["all", "label", "label!"];
+
 /// Adds filters of a pruning of volumes to a request.
 pub(crate) fn apply_to_prune(filters: &[(String, String)], request: &mut PruneVolumesRequest) -> Read<()> {
     for (name, value) in filters {
@@ -135,12 +138,15 @@ pub(crate) fn apply_to_networks(filters: &[(String, String)], request: &mut Netw
     Ok(())
 }
 
-/// Adds filters of a pruning of networks to a request; `moment` reads a time in nanoseconds.
-pub(crate) fn apply_to_network_prune(
+/// Filters of prunings by labels and age, as [`read_prune`] takes them.
+pub(crate) const PRUNE_BY_AGE: &[&str] = &["label", "label!", "until"];
+
+/// Reads filters of a pruning by labels and age; `moment` reads a time in nanoseconds.
+pub(crate) fn read_prune(
     filters: &[(String, String)],
     moment: impl Fn(&str) -> Read<i128>,
-    request: &mut PruneNetworksRequest,
-) -> Read<()> {
+) -> Read<PruneRequest> {
+    let mut request = PruneRequest::default();
     for (name, value) in filters {
         match name.as_str() {
             "label" => request.labels.push(label(value)),
@@ -159,18 +165,7 @@ pub(crate) fn apply_to_network_prune(
             _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
         }
     }
-    Ok(())
-}
-
-/// Reads filters of a pruning of containers: those that networks are pruned by.
-pub(crate) fn read_container_prune(
-    filters: &[(String, String)],
-    moment: impl Fn(&str) -> Read<i128>,
-) -> Read<PruneContainersRequest> {
-    let mut read = PruneNetworksRequest::default();
-    apply_to_network_prune(filters, moment, &mut read)?;
-    let PruneNetworksRequest { labels, unlike, until } = read;
-    Ok(PruneContainersRequest { labels, unlike, until })
+    Ok(request)
 }
 
 fn invalid(name: &str, value: &str) -> Invalid {
@@ -261,10 +256,9 @@ fn faults() {
     ];
     super::check::table(networks, &rows);
     let prune = |text: &str| {
-        let mut request = PruneNetworksRequest::default();
         let filters = text.split(' ').map(parse).collect::<Read<Vec<_>>>()?;
         let moment = |text: &str| text.parse().map_err(|_| Invalid::new("no time"));
-        apply_to_network_prune(&filters, moment, &mut request).map(|()| (request.until, request.unlike.len()))
+        read_prune(&filters, moment).map(|request| (request.until, request.unlike.len()))
     };
     let rows = [
         ("until=1999999999 label!=a", "(Some(1), 1)"),

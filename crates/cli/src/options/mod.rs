@@ -5,6 +5,7 @@ mod identity;
 mod namespaces;
 mod networks;
 mod process;
+mod pruning;
 mod refused;
 mod resources;
 mod security;
@@ -17,6 +18,7 @@ use crate::grammar::{Invalid, Read};
 
 pub(crate) use checks::{check_limits, warning};
 pub(crate) use process::{DetachOptions, EnvOptions};
+pub(crate) use pruning::{ByAge, Filtered, PruneOptions};
 pub(crate) use refused::{Refusal, Refused, Table};
 
 /// Everything that describes a container on the command line.

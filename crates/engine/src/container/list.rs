@@ -88,12 +88,7 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
         && !request.tasks.contains(&true)
         && any(&request.volumes, &|volume| has_volume(container, volume))
         && any(ancestors, &|image| record.image_id == *image)
-        && request.labels.iter().all(|label| {
-            record
-                .labels
-                .get(&label.key)
-                .is_some_and(|value| label.value.as_ref().is_none_or(|wanted| wanted == value))
-        })
+        && request.labels.iter().all(|label| label.is_among(&record.labels))
         && (request.states.is_empty() || request.states.iter().any(|state| is_in(container, *state)))
         && (request.healths.is_empty() || request.healths.contains(&health(container)))
         && (request.exited.is_empty()

@@ -17,10 +17,7 @@ pub(super) fn matches(request: &EventsRequest, event: &Event) -> bool {
         && any(&request.networks, |wanted| is_named(event, wanted))
         && any(&request.volumes, |wanted| is_named(event, wanted))
         && any(&request.images, |wanted| is_image(event, wanted))
-        && request.labels.iter().all(|label| {
-            let value = event.attributes.get(&label.key);
-            value.is_some_and(|value| label.value.as_ref().is_none_or(|wanted| wanted == value))
-        })
+        && request.labels.iter().all(|label| label.is_among(&event.attributes))
         && (request.containers.is_empty() || event.kind == Kind::Container)
         && (request.networks.is_empty() || event.kind == Kind::Network)
         && (request.volumes.is_empty() || event.kind == Kind::Volume)

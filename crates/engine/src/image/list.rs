@@ -19,10 +19,7 @@ pub fn list(engine: &Engine, request: &ImagesRequest) -> Result<Vec<ImageRow>> {
     let mut rows = Vec::new();
     for summary in images.list_images()? {
         let image = &summary.image;
-        let labels = request.labels.iter().all(|label| {
-            let value = image.config.labels.get(&label.key);
-            value.is_some_and(|value| label.value.as_ref().is_none_or(|wanted| wanted == value))
-        });
+        let labels = request.labels.iter().all(|label| label.is_among(&image.config.labels));
         let wanted = labels
             && before.is_none_or(|before| image.added < before)
             && since.is_none_or(|since| image.added > since);

@@ -6,8 +6,8 @@ use super::record::NetworkRecord;
 use super::shelf;
 use crate::error::Result;
 use crate::paths::Engine;
+use crate::request::NetworksRequest;
 use crate::request::view::NetworkRow;
-use crate::request::{LabelFilter, NetworksRequest};
 
 /// Lists networks by name.
 pub fn list(engine: &Engine, request: &NetworksRequest) -> Result<Vec<NetworkRow>> {
@@ -21,7 +21,7 @@ pub fn list(engine: &Engine, request: &NetworksRequest) -> Result<Vec<NetworkRow
             && any(&request.names, &|name| network.name.contains(name))
             && any(&request.drivers, &|driver| network.driver.word() == driver)
             && any(&request.scopes, &|scope| scope == "local")
-            && request.labels.iter().all(|label| matches(label, &network))
+            && request.labels.iter().all(|label| label.is_among(&network.labels))
             && request.builtin.is_none_or(|builtin| builtin == network.is_builtin())
             && is_dangling(&state, &network, request.dangling)?;
         if wanted {
@@ -44,9 +44,4 @@ fn is_dangling(state: &State, network: &NetworkRecord, wanted: Option<bool>) -> 
     let Some(wanted) = wanted else { return Ok(true) };
     let dangling = !network.is_builtin() && state.endpoints(&network.id)?.is_empty();
     Ok(dangling == wanted)
-}
-
-pub(super) fn matches(label: &LabelFilter, network: &NetworkRecord) -> bool {
-    let value = network.labels.get(&label.key);
-    value.is_some_and(|value| label.value.as_ref().is_none_or(|wanted| wanted == value))
 }

@@ -2,12 +2,11 @@
 
 use network::Fabric;
 
-use super::list::matches;
 use super::record::NetworkRecord;
 use super::{place, shelf};
 use crate::error::{Error, Result};
 use crate::paths::Engine;
-use crate::request::{PruneNetworksRequest, RemoveNetworksRequest};
+use crate::request::{PruneRequest, RemoveNetworksRequest};
 
 /// Removes each network; the outcomes are told one by one.
 pub fn remove(engine: &Engine, request: &RemoveNetworksRequest) -> Vec<(String, Result<()>)> {
@@ -66,13 +65,11 @@ fn take_down(engine: &Engine, network: &NetworkRecord) -> Result<()> {
 
 /// Removes the networks that no container is on, and the default one's bridge, which comes back when it is needed.
 /// Returns the names of the networks.
-pub fn prune(engine: &Engine, request: &PruneNetworksRequest) -> Result<Vec<String>> {
+pub fn prune(engine: &Engine, request: &PruneRequest) -> Result<Vec<String>> {
     let mut pruned = Vec::new();
     let named = named_by_containers(engine)?;
     for network in shelf::known(engine)? {
-        let wanted = request.labels.iter().all(|label| matches(label, &network))
-            && !request.unlike.iter().any(|label| matches(label, &network))
-            && request.until.is_none_or(|until| network.created / 1_000_000_000 < until);
+        let wanted = request.means(&network.labels, network.created);
         if !wanted || !network.is_builtin() && named.contains(&network.name) {
             continue;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::filter::LabelFilter;
 use super::{ConsoleSize, DetachKeys, EnvVar, ExposedPorts, Resources, Signal, Streams};
 
 /// `start`
@@ -55,16 +56,6 @@ pub struct AttachRequest {
     pub stdin: bool,
     pub sig_proxy: bool,
     pub detach_keys: Option<DetachKeys>,
-}
-
-/// `container prune`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PruneContainersRequest {
-    pub labels: Vec<LabelFilter>,
-    /// Those that have one of these stay.
-    pub unlike: Vec<LabelFilter>,
-    /// Only those made before this time, in seconds since 1970.
-    pub until: Option<i64>,
 }
 
 /// `kill`
@@ -233,13 +224,6 @@ pub enum HealthFilter {
     Starting,
     Healthy,
     Unhealthy,
-}
-
-/// A label that must be there, perhaps with this value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LabelFilter {
-    pub key: String,
-    pub value: Option<String>,
 }
 
 /// An exit code to look for.

@@ -5,6 +5,7 @@
 //! identifiers of containers and images are what the user typed unless said otherwise.
 
 mod container;
+mod filter;
 mod image;
 mod lifecycle;
 mod mount;
@@ -22,15 +23,15 @@ pub use container::{
     ContainerRequest, Entrypoint, EnvVar, HealthRequest, Isolation, LogDriver, LogOptions, Platform,
     PullPolicy, RestartPolicy, RunRequest,
 };
+pub use filter::{LabelFilter, PruneRequest};
 pub use image::{
     Digest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportChange, ImportRequest, LoadRequest,
     RemoveImagesRequest, TagRequest,
 };
 pub use lifecycle::{
     AttachRequest, ExecRequest, ExitedFilter, HealthFilter, InspectKind, InspectRequest, KillRequest,
-    LabelFilter, LogsRequest, PauseRequest, PruneContainersRequest, PsRequest, RemoveRequest, RenameRequest,
-    RestartRequest, StartRequest, StateFilter, StatsRequest, StopRequest, Tail, Timeout, TopRequest,
-    UpdateRequest, WaitRequest,
+    LogsRequest, PauseRequest, PsRequest, RemoveRequest, RenameRequest, RestartRequest, StartRequest,
+    StateFilter, StatsRequest, StopRequest, Tail, Timeout, TopRequest, UpdateRequest, WaitRequest,
 };
 pub use mount::{
     BindMount, IdMap, ImageMount, MountRequest, Propagation, Recursion, Relabel, Source, TmpfsMount,
@@ -39,8 +40,8 @@ pub use mount::{
 pub use namespace::{CgroupMode, IpcMode, Namespaces, NetworkMode, PidMode, UserMode, UtsMode};
 pub use network::{
     Cidr, ConnectRequest, DEFAULT_NETWORK, DisconnectRequest, EndpointRequest, ExposedPorts, Mac,
-    NetworkCreateRequest, NetworksRequest, PortRange, PortRequest, Protocol, PruneNetworksRequest,
-    PublishRequest, RemoveNetworksRequest, SubnetRequest,
+    NetworkCreateRequest, NetworksRequest, PortRange, PortRequest, Protocol, PublishRequest,
+    RemoveNetworksRequest, SubnetRequest,
 };
 pub use process::{ConsoleSize, DetachKeys, Streams};
 pub use resources::{

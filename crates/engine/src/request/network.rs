@@ -100,16 +100,6 @@ pub struct RemoveNetworksRequest {
     pub force: bool,
 }
 
-/// `network prune`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PruneNetworksRequest {
-    pub labels: Vec<LabelFilter>,
-    /// Those that have one of these stay.
-    pub unlike: Vec<LabelFilter>,
-    /// Only those made before this time, in seconds since 1970.
-    pub until: Option<i64>,
-}
-
 /// `network connect`
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectRequest {

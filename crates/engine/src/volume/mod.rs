@@ -11,9 +11,7 @@ use crate::container::{Placed, all_containers};
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::view::{PrunedVolumes, VolumeRow};
-use crate::request::{
-    LabelFilter, PruneVolumesRequest, RemoveVolumesRequest, VolumeCreateRequest, VolumesRequest,
-};
+use crate::request::{PruneVolumesRequest, RemoveVolumesRequest, VolumeCreateRequest, VolumesRequest};
 
 /// Checks a name by the rule of Docker's driver `local`.
 pub fn check_name(name: &str) -> Result<()> {
@@ -51,7 +49,7 @@ pub fn list(engine: &Engine, request: &VolumesRequest) -> Result<Vec<VolumeRow>>
         request.dangling.is_none_or(|dangling| dangling != used.contains_key(&record.name))
             && (request.drivers.is_empty() || request.drivers.contains(&record.driver))
             && (request.names.is_empty() || request.names.iter().any(|part| record.name.contains(part)))
-            && request.labels.iter().all(|label| matches(label, record))
+            && request.labels.iter().all(|label| label.is_among(&record.labels))
     };
     let row = |record: VolumeRecord| VolumeRow {
         mountpoint: volumes.mountpoint(&record.name).display().to_string(),
@@ -112,8 +110,8 @@ pub fn prune(engine: &Engine, request: &PruneVolumesRequest) -> Result<PrunedVol
     for record in volumes.list()? {
         let wanted = (request.all || record.anonymous)
             && !used.contains_key(&record.name)
-            && request.labels.iter().all(|label| matches(label, &record))
-            && !request.unlike.iter().any(|label| matches(label, &record));
+            && request.labels.iter().all(|label| label.is_among(&record.labels))
+            && !request.unlike.iter().any(|label| label.is_among(&record.labels));
         if !wanted {
             continue;
         }
@@ -153,11 +151,6 @@ fn all_users(engine: &Engine) -> Result<BTreeMap<String, Vec<String>>> {
 
 pub(crate) fn open(engine: &Engine) -> Result<Volumes> {
     Ok(Volumes::open(&engine.root)?)
-}
-
-fn matches(label: &LabelFilter, record: &VolumeRecord) -> bool {
-    let value = record.labels.get(&label.key);
-    value.is_some_and(|value| label.value.as_ref().is_none_or(|wanted| wanted == value))
 }
 
 impl From<volume::Error> for Error {

@@ -1,7 +1,7 @@
 //! `network …`: one verb a file.
 
 use engine::request::{
-    ConnectRequest, DisconnectRequest, NetworkCreateRequest, NetworksRequest, PruneNetworksRequest,
+    ConnectRequest, DisconnectRequest, NetworkCreateRequest, NetworksRequest, PruneRequest,
     RemoveNetworksRequest,
 };
 
@@ -26,7 +26,7 @@ pub enum NetworkCommand {
     List(NetworksRequest, NetworksView),
     /// Asks before it removes, unless told not to.
     Prune {
-        request: PruneNetworksRequest,
+        request: PruneRequest,
         ask: bool,
     },
     Remove(RemoveNetworksRequest),

@@ -5,8 +5,8 @@ use engine::request::PruneVolumesRequest;
 use super::VolumeCommand;
 use crate::caller::Caller;
 use crate::commands::Command;
-use crate::grammar::key_value::Pair;
 use crate::grammar::{Read, filter};
+use crate::options::{Filtered, PruneOptions};
 use crate::parse::{Arguments, Words};
 
 /// Arguments of `volume prune`.
@@ -15,12 +15,15 @@ pub(crate) struct Args {
     /// Remove all unused volumes, not just anonymous ones
     #[arg(short, long)]
     all: bool,
-    /// Provide filter values (label, label!, all)
-    #[arg(long, value_name = "NAME=VALUE", value_parser = filter::parse)]
-    filter: Vec<Pair>,
-    /// Do not prompt for confirmation
-    #[arg(short, long)]
-    force: bool,
+    #[command(flatten)]
+    volumes: PruneOptions<Volumes>,
+}
+
+#[derive(Debug, Clone)]
+enum Volumes {}
+
+impl Filtered for Volumes {
+    const FILTERS: &'static [&'static str] = filter::PRUNE_VOLUMES;
 }
 
 impl Arguments for Args {
@@ -28,7 +31,7 @@ impl Arguments for Args {
 
     fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         let mut request = PruneVolumesRequest { all: self.all, ..PruneVolumesRequest::default() };
-        filter::apply_to_prune(&self.filter, &mut request)?;
-        Ok(Command::Volume(VolumeCommand::Prune { request, ask: !self.force }))
+        filter::apply_to_prune(self.volumes.filters(), &mut request)?;
+        Ok(Command::Volume(VolumeCommand::Prune { request, ask: self.volumes.asks() }))
     }
 }
