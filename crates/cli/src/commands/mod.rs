@@ -30,6 +30,7 @@ pub(crate) mod network;
 pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod ps;
+pub(crate) mod removal;
 pub(crate) mod rename;
 pub(crate) mod restart;
 pub(crate) mod rm;

@@ -3,24 +3,17 @@
 use engine::request::RemoveNetworksRequest;
 
 use super::NetworkCommand;
-use crate::caller::Caller;
 use crate::commands::Command;
-use crate::grammar::Read;
-use crate::parse::{Arguments, Words};
+use crate::commands::removal::{self, Removable};
 
 /// Arguments of `network rm`.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Args {
-    /// Do not error if the network does not exist
-    #[arg(short, long)]
-    force: bool,
-}
+pub(crate) type Args = removal::Args<Networks>;
 
-impl Arguments for Args {
-    const WORDS: Words = Words::AtLeast(1);
+#[derive(Debug, Clone)]
+pub(crate) enum Networks {}
 
-    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
-        let Self { force } = self;
-        Ok(Command::Network(NetworkCommand::Remove(RemoveNetworksRequest { networks: words, force })))
+impl Removable for Networks {
+    fn remove(networks: Vec<String>, force: bool) -> Command {
+        Command::Network(NetworkCommand::Remove(RemoveNetworksRequest { networks, force }))
     }
 }

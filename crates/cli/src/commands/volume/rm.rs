@@ -3,24 +3,17 @@
 use engine::request::RemoveVolumesRequest;
 
 use super::VolumeCommand;
-use crate::caller::Caller;
 use crate::commands::Command;
-use crate::grammar::Read;
-use crate::parse::{Arguments, Words};
+use crate::commands::removal::{self, Removable};
 
 /// Arguments of `volume rm`.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Args {
-    /// Do not complain of volumes that do not exist
-    #[arg(short, long)]
-    force: bool,
-}
+pub(crate) type Args = removal::Args<Volumes>;
 
-impl Arguments for Args {
-    const WORDS: Words = Words::AtLeast(1);
+#[derive(Debug, Clone)]
+pub(crate) enum Volumes {}
 
-    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
-        let Self { force } = self;
-        Ok(Command::Volume(VolumeCommand::Remove(RemoveVolumesRequest { volumes: words, force })))
+impl Removable for Volumes {
+    fn remove(volumes: Vec<String>, force: bool) -> Command {
+        Command::Volume(VolumeCommand::Remove(RemoveVolumesRequest { volumes, force }))
     }
 }
