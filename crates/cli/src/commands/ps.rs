@@ -5,9 +5,8 @@ use engine::request::PsRequest;
 use super::Command;
 use crate::caller::Caller;
 use crate::grammar::filter;
-use crate::grammar::format::{self, Format};
-use crate::grammar::key_value::Pair;
 use crate::grammar::{Read, number};
+use crate::options::{ListOptions, Listed};
 use crate::parse::{Arguments, Words};
 use crate::print::PsView;
 
@@ -17,12 +16,8 @@ pub(crate) struct Args {
     /// Show all containers (default shows just running)
     #[arg(short, long)]
     all: bool,
-    /// Filter output based on conditions provided
-    #[arg(short, long, value_name = "NAME=VALUE", value_parser = filter::parse)]
-    filter: Vec<Pair>,
-    /// Format output: 'table', 'table TEMPLATE', 'json' or a Go template
-    #[arg(long, value_parser = format::parse_rows)]
-    format: Option<Format>,
+    #[command(flatten)]
+    list: ListOptions<Containers>,
     /// Show n last created containers (includes all states)
     #[arg(short = 'n', long, value_name = "NUMBER", default_value = "-1", value_parser = number::parse::<i64>)]
     last: i64,
@@ -32,12 +27,17 @@ pub(crate) struct Args {
     /// Don't truncate output
     #[arg(long)]
     no_trunc: bool,
-    /// Only display container IDs
-    #[arg(short, long)]
-    quiet: bool,
     /// Display total file sizes
     #[arg(short, long)]
     size: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Containers {}
+
+impl Listed for Containers {
+    const FILTERS: &'static [&'static str] = filter::PS;
+    const IDENTITY: &'static str = "container IDs";
 }
 
 impl Arguments for Args {
@@ -46,12 +46,12 @@ impl Arguments for Args {
     fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         let last =
             if self.latest { Some(1) } else { usize::try_from(self.last).ok().filter(|last| *last > 0) };
-        let format = self.format.unwrap_or_default();
+        let format = self.list.format;
         // As in Docker, a template that shows sizes has them measured.
-        let size = self.size || !self.quiet && format.mentions("Size");
+        let size = self.size || !self.list.quiet && format.mentions("Size");
         let mut request = PsRequest { all: self.all, last, size, ..PsRequest::default() };
-        filter::apply_to_ps(&self.filter, &mut request)?;
-        let view = PsView { format, quiet: self.quiet, truncate: !self.no_trunc, size: self.size };
+        filter::apply_to_ps(&self.list.filter, &mut request)?;
+        let view = PsView { format, quiet: self.list.quiet, truncate: !self.no_trunc, size: self.size };
         Ok(Command::Ps(request, view))
     }
 }

@@ -15,6 +15,25 @@ pub(crate) fn parse(text: &str) -> Read<(String, String)> {
     }
 }
 
+/// Filters of containers.
+pub(crate) const PS: &[&str] = &[
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
+];
+
 /// Adds filters of containers to a request.
 pub(crate) fn apply_to_ps(filters: &[(String, String)], request: &mut PsRequest) -> Read<()> {
     for (name, value) in filters {
@@ -68,6 +87,9 @@ pub(crate) fn apply_to_events(filters: &[(String, String)], request: &mut Events
     Ok(())
 }
 
+/// Filters of images.
+pub(crate) const IMAGES: &[&str] = &["before", "dangling", "label", "reference", "since"];
+
 /// Adds filters of images to a request.
 pub(crate) fn apply_to_images(filters: &[(String, String)], request: &mut ImagesRequest) -> Read<()> {
     for (name, value) in filters {
@@ -83,6 +105,9 @@ pub(crate) fn apply_to_images(filters: &[(String, String)], request: &mut Images
     }
     Ok(())
 }
+
+/// Filters of volumes.
+pub(crate) const VOLUMES: &[&str] = &["dangling", "driver", "label", "name"];
 
 /// Adds filters of volumes to a request.
 pub(crate) fn apply_to_volumes(filters: &[(String, String)], request: &mut VolumesRequest) -> Read<()> {
@@ -113,6 +138,9 @@ pub(crate) fn apply_to_prune(filters: &[(String, String)], request: &mut PruneVo
     }
     Ok(())
 }
+
+/// Filters of networks.
+pub(crate) const NETWORKS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
 
 /// Adds filters of networks to a request.
 pub(crate) fn apply_to_networks(filters: &[(String, String)], request: &mut NetworksRequest) -> Read<()> {

@@ -2,6 +2,7 @@
 
 mod checks;
 mod identity;
+mod listing;
 mod namespaces;
 mod networks;
 mod process;
@@ -17,6 +18,7 @@ use crate::caller::Caller;
 use crate::grammar::{Invalid, Read};
 
 pub(crate) use checks::{check_limits, warning};
+pub(crate) use listing::{ListOptions, Listed};
 pub(crate) use process::{DetachOptions, EnvOptions};
 pub(crate) use pruning::{ByAge, Filtered, PruneOptions};
 pub(crate) use refused::{Refusal, Refused, Table};
