@@ -176,6 +176,12 @@ impl<'a> Builder<'a> {
         }
         before_pivot()?;
         mount::pivot_into(root.as_fd())?;
+        // Not earlier: pivot_root(2) takes no shared mount.
+        for step in &self.plan.build {
+            if let BuildStep::RootPropagation { propagation } = step {
+                self.propagate_root(*propagation)?;
+            }
+        }
         Ok(())
     }
 
@@ -192,7 +198,6 @@ impl<'a> Builder<'a> {
     fn apply(&mut self, index: usize, step: &BuildStep) -> Outcome<()> {
         match step {
             BuildStep::Rootfs { rootfs } => self.mount_root(rootfs),
-            BuildStep::RootPropagation { propagation } => self.propagate_root(*propagation),
             BuildStep::Mount(mount) => self.mount(index, mount),
             BuildStep::Device { path, kind, major, minor, mode, uid, gid } => {
                 let device = rustix::fs::makedev(*major, *minor);
@@ -205,7 +210,10 @@ impl<'a> Builder<'a> {
             BuildStep::ReadOnly { path } => self.read_only(path),
             BuildStep::RootReadOnly => self.root_read_only(),
             BuildStep::PidsLimit => self.limit_pids(),
-            BuildStep::Rlimit { .. } | BuildStep::OomScoreAdj { .. } => Ok(()),
+            // Set before and after.
+            BuildStep::Rlimit { .. } | BuildStep::OomScoreAdj { .. } | BuildStep::RootPropagation { .. } => {
+                Ok(())
+            }
         }
     }
 
