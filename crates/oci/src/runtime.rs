@@ -221,7 +221,7 @@ spec! {
         readonly_paths: Vec<String>,
         mount_label: Option<String>,
         intel_rdt: Option<serde_json::Value>,
-        memory_policy: Option<serde_json::Value>,
+        memory_policy: Option<MemoryPolicy>,
         personality: Option<Personality>,
         time_offsets: BTreeMap<String, TimeOffset>,
         net_devices: BTreeMap<String, serde_json::Value>,
@@ -280,6 +280,12 @@ spec! {
 spec! {
     /// Offset of a clock in a time namespace.
     TimeOffset { secs: i64, nanosecs: u32 }
+}
+
+spec! {
+    /// `set_mempolicy(2)` parameters.
+    #[derive(Eq)]
+    MemoryPolicy { mode: String, nodes: String, flags: Vec<String> }
 }
 
 spec! {

@@ -62,7 +62,7 @@ pub struct CreateInput<'a> {
     pub gate: &'a Gate,
     /// How many descriptors above stdio the program inherits under their numbers.
     pub preserve_fds: u32,
-    /// What hooks are told, but for pid and status; needed where the plan has some.
+    /// What hooks and a seccomp agent are told, but for pid and status; needed where the plan has some.
     pub state: Option<&'a State>,
     /// What the creator does to the container's network namespace while the builder mounts.
     pub network: Option<NetworkSetup<'a>>,
@@ -97,6 +97,9 @@ pub struct Created {
 pub fn create(input: &CreateInput<'_>) -> Result<Created> {
     if input.plan.hooks != Hooks::default() && input.state.is_none() {
         return Err(Error::Unsupported("`hooks` are run for bundles only".into()));
+    }
+    if input.plan.listener.is_some() && input.state.is_none() {
+        return Err(Error::Unsupported("SCMP_ACT_NOTIFY is served for bundles only".into()));
     }
     let mut devices = open_devices(input.plan).map_err(Error::from_failure)?;
     let (ours, theirs) = Report::pair()?;
@@ -164,6 +167,10 @@ fn follow(report: &Report, input: &CreateInput<'_>, heard: &mut Heard) -> Result
                 runtime_hooks(input, heard.init.as_ref().map_or(0, |init| init.pid))?;
                 report.send_start();
             }
+            Some((Message::Listener { number }, _)) => {
+                hand_over_listener(input, heard.init.as_ref(), number)?;
+                report.send_start();
+            }
             Some((Message::Failed(failure), _)) => return Err(Error::from_failure(failure)),
             Some((Message::Ready, _)) => return Ok(()),
             Some((Message::Built, _)) => heard.built = true,
@@ -182,6 +189,16 @@ fn set_up_network(NetworkSetup(set_up): NetworkSetup<'_>, init: &Child, report: 
     }
     report.send_start();
     Ok(())
+}
+
+/// Gives init's filter to the agent.
+fn hand_over_listener(input: &CreateInput<'_>, init: Option<&Child>, number: i32) -> Result<()> {
+    let (Some(listener), Some(init), Some(state)) = (&input.plan.listener, init, input.state) else {
+        return Err(Error::Died("init process"));
+    };
+    let state = State { pid: init.pid, status: Status::Creating, ..state.clone() };
+    crate::listener::hand_over(listener, (init.pid, init.pidfd.as_fd()), number, &state)
+        .map_err(Error::from_failure)
 }
 
 /// Runs the hooks that stand beside the runtime.
@@ -251,6 +268,7 @@ fn run_builder(
     let (waiter, writer) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into())?;
     let signal = signal.insert(writer);
+    crate::time_offsets::apply(&input.plan.time_offsets)?;
     let init = spawn_init(input, report, &waiter)?;
     drop(waiter);
     report.send_with(&Message::Init { pid: init.pid }, init.pidfd.as_fd());

@@ -2,14 +2,17 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use oci::runtime::{IdMapping, Process};
-use sys::process::{self, CloneOptions, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS, Pid};
+use oci::runtime::{IdMapping, MemoryPolicy, Process, State};
+use sys::process::{
+    self, Child, CloneOptions, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS, Pid,
+};
 
+use crate::affinity::{Affinity, plan_affinity};
 use crate::error::{Error, Failure, Result};
 use crate::init::{self, Gate, InitIo};
 use crate::plan::{host_id, process_steps};
 use crate::report::{Message, Report};
-use crate::step::{InitStep, Program};
+use crate::step::{InitStep, Listener, Program};
 
 /// The container to enter.
 #[derive(Debug)]
@@ -24,6 +27,9 @@ pub struct ExecTarget<'a> {
 pub struct ExecInput<'a> {
     pub process: &'a Process,
     pub seccomp: Option<(Vec<u8>, u32)>,
+    /// Who serves the filter's notifications, and the container's state that it is told.
+    pub listener: Option<(Listener, State)>,
+    pub memory_policy: Option<&'a MemoryPolicy>,
     pub stdio: [BorrowedFd<'a>; 3],
     /// The terminal side, when the process gets one; it replaces `stdio`.
     pub terminal: Option<BorrowedFd<'a>>,
@@ -51,6 +57,7 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
         return Err(Error::Invalid("`process.args` is empty".into()));
     }
     crate::refused::refuse_process(input.process)?;
+    let affinity = plan_affinity(input.process.exec_cpu_affinity.as_ref())?;
     let rlimits = rlimits(input.process)?;
     let mut steps = vec![InitStep::NewSession, InitStep::SessionKeyring];
     let namespaces = namespaces_to_join(target)?;
@@ -58,6 +65,9 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
         steps.push(InitStep::BecomeRoot);
     }
     give_streams(target, input, namespaces & NEWUSER != 0)?;
+    if let Some(policy) = input.memory_policy {
+        steps.push(crate::memory_policy::memory_policy_step(policy)?);
+    }
     process_steps(input.process, input.seccomp.as_ref(), false, false, &mut steps)?;
     let program = Program {
         args: input.process.args.clone(),
@@ -67,8 +77,8 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     let (ours, theirs) = Report::pair()?;
     // Born in the v2 group: a process that moves there waits for every fork of the machine.
     let cgroup = target.group.and_then(cgroup::Group::v2_fd);
-    let joiner = process::clone(CloneOptions { cgroup, ..CloneOptions::default() }, || {
-        let own = || limit_self(&theirs, &rlimits, input.process.oom_score_adj);
+    let body = || {
+        let own = || limit_self(&theirs, &rlimits, input.process.oom_score_adj, &affinity);
         match join(target, namespaces, own, || run(input, &steps, &program, &theirs)) {
             Ok(pid) => {
                 theirs.send(&Message::Init { pid });
@@ -79,28 +89,53 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
                 1
             }
         }
-    })?;
+    };
+    let options = CloneOptions { cgroup, ..CloneOptions::default() };
+    let joiner = affinity.initially(|| process::clone(options, body))??;
     drop(theirs);
     process::wait(joiner.pid)?;
-    let mut pid = None;
-    let mut warnings = Vec::new();
-    loop {
-        match ours.receive() {
-            Some(Message::Warning(text)) => warnings.push(text),
-            Some(Message::Init { pid: started }) => pid = Some(started),
-            Some(Message::Failed(failure)) => {
-                // The failed process is our child; do not leave a zombie.
-                if let Some(pid) = pid {
-                    process::wait(pid)?;
-                }
-                return Err(Error::from_failure(failure));
-            }
-            Some(_) => {}
-            None => break,
+    let mut heard = Heard::default();
+    if let Err(error) = follow(&ours, input, &mut heard) {
+        // The failed process is our child; do not leave a zombie.
+        if let Some(child) = heard.child {
+            // It may wait for an answer that it will not get.
+            process::signal(child.pidfd.as_fd(), libc::SIGKILL)?;
+            process::wait(child.pid)?;
+        }
+        return Err(error);
+    }
+    let child = heard.child.ok_or(Error::Died("exec helper"))?;
+    Ok(Executed { pid: child.pid, pidfd: child.pidfd, warnings: heard.warnings })
+}
+
+/// What the reports have told.
+#[derive(Default)]
+struct Heard {
+    child: Option<Child>,
+    /// A listener that waits to be taken; it may be told of before its process is.
+    listener: Option<i32>,
+    warnings: Vec<String>,
+}
+
+/// Reads reports until the program runs.
+fn follow(report: &Report, input: &ExecInput<'_>, heard: &mut Heard) -> Result<()> {
+    while let Some(message) = report.receive() {
+        match message {
+            Message::Warning(text) => heard.warnings.push(text),
+            Message::Init { pid } => heard.child = Some(Child { pid, pidfd: process::open_pidfd(pid)? }),
+            Message::Listener { number } => heard.listener = Some(number),
+            Message::Failed(failure) => return Err(Error::from_failure(failure)),
+            _ => {}
+        }
+        if let (Some(number), Some(child)) = (heard.listener, &heard.child) {
+            let (listener, state) = input.listener.as_ref().ok_or(Error::Died("further process"))?;
+            crate::listener::hand_over(listener, (child.pid, child.pidfd.as_fd()), number, state)
+                .map_err(Error::from_failure)?;
+            heard.listener = None;
+            report.send_start();
         }
     }
-    let pid = pid.ok_or(Error::Died("exec helper"))?;
-    Ok(Executed { pid, pidfd: process::open_pidfd(pid)?, warnings })
+    Ok(())
 }
 
 /// Makes the process' user the owner of its standard streams, by the container's own id map.
@@ -133,11 +168,17 @@ fn namespaces_to_join(target: &ExecTarget<'_>) -> Result<u64> {
         ("uts", NEWUTS),
         ("mnt", NEWNS),
         ("cgroup", NEWCGROUP),
+        ("time", NEWTIME),
     ];
     let mut flags = 0;
     for (name, flag) in kinds {
         let read = |who: &str| rustix::fs::readlink(format!("/proc/{who}/ns/{name}"), Vec::new());
-        let theirs = read(&target.pid.to_string()).map_err(|errno| {
+        let theirs = read(&target.pid.to_string());
+        if flag == NEWTIME && theirs == Err(rustix::io::Errno::NOENT) {
+            // A kernel without them.
+            continue;
+        }
+        let theirs = theirs.map_err(|errno| {
             sys::Error::new(format!("cannot look at the container's {name} namespace"), errno)
         })?;
         if read("self").is_ok_and(|ours| ours != theirs) {
@@ -162,7 +203,9 @@ fn limit_self(
     report: &Report,
     rlimits: &[(u32, u64, u64)],
     oom_score_adj: Option<i32>,
+    affinity: &Affinity,
 ) -> std::result::Result<(), Failure> {
+    affinity.finally()?;
     let mut warnings = Vec::new();
     for (resource, soft, hard) in rlimits {
         warnings.extend(crate::rlimit::set(0, *resource, *soft, *hard)?);

@@ -83,9 +83,16 @@ fn apply(step: &InitStep, io: &InitIo<'_>, start: &mut Option<Report>) -> Outcom
             period: step.period,
             ..SchedulerAttributes::default()
         })?,
+        InitStep::MemoryPolicy { mode, nodes } => process::set_memory_policy(*mode, nodes)?,
+        InitStep::AppArmor { profile } => crate::apparmor::change_on_exec(profile)?,
         InitStep::Bounding { keep } => credentials::drop_bounding(*keep)?,
         InitStep::Seccomp { program, flags } => {
-            credentials::load_seccomp(program, *flags)?;
+            if let Some(listener) = credentials::load_seccomp(program, *flags)?
+                && !io.report.offer_listener(&listener)
+            {
+                // The creator is gone, or has told why the agent cannot have it.
+                process::exit_now(1);
+            }
         }
         InitStep::Umask { mask } => {
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(*mask));

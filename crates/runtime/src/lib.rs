@@ -4,12 +4,17 @@
 //! beforehand, printable and tested without a kernel. [`create()`] starts the two processes that
 //! apply it.
 
+mod affinity;
+mod apparmor;
 mod build;
 mod create;
 mod error;
 mod exec;
 mod hooks;
 mod init;
+mod listener;
+mod lists;
+mod memory_policy;
 mod options;
 mod plan;
 mod refused;
@@ -19,12 +24,15 @@ mod scheduler;
 mod stdio;
 pub mod step;
 mod sysctl;
+mod time_offsets;
 
 pub use create::{Console, CreateInput, Created, NetworkSetup, Parent, create, start_through};
 pub use error::{Error, Failure, FailureKind, Result};
 pub use exec::{ExecInput, ExecTarget, Executed, exec};
 pub use hooks::{plan_hooks, run_hooks};
 pub use init::Gate;
+pub use listener::plan_listener;
+pub use memory_policy::{FLAGS as MEMORY_POLICY_FLAGS, MODES as MEMORY_POLICY_MODES};
 pub use options::mount_options;
 pub use plan::{PlanInput, plan};
 pub use step::Plan;

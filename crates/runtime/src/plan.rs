@@ -54,6 +54,8 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
         return Err(invalid("`process.args` is empty"));
     }
     crate::refused::refuse(spec, &linux)?;
+    // Init has none (runtime-spec, "execCPUAffinity"); further processes will ask for it.
+    crate::affinity::plan_affinity(process.exec_cpu_affinity.as_ref())?;
     let (new_namespaces, join) = namespaces(&linux)?;
     let own_user_namespace = new_namespaces & NEWUSER != 0 || join.iter().any(|(flag, _)| *flag == NEWUSER);
     let (root_uid, root_gid) = (
@@ -79,6 +81,8 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
             input.gate,
             own_user_namespace,
         )?,
+        listener: crate::listener::plan_listener(linux.seccomp.as_ref(), input.seccomp.as_ref())?,
+        time_offsets: crate::time_offsets::plan_time_offsets(&linux.time_offsets, new_namespaces)?,
         program: Program { args: process.args.clone(), env: process.env.clone(), terminal: process.terminal },
         hooks: crate::hooks::plan_hooks(spec.hooks.as_ref())?,
     })
@@ -358,6 +362,9 @@ fn init_steps(
         };
         steps.push(InitStep::Personality { domain });
     }
+    if let Some(policy) = &linux.memory_policy {
+        steps.push(crate::memory_policy::memory_policy_step(policy)?);
+    }
     process_steps(process, seccomp, create_cwd, gate, &mut steps)?;
     Ok(steps)
 }
@@ -392,6 +399,13 @@ pub(crate) fn process_steps(
     if create_cwd {
         // As root: the directory may be missing where the user could not make it.
         steps.push(InitStep::WorkingDirectory { path: guest_path(&process.cwd)?, create: true });
+    }
+    let profile = process.apparmor_profile.as_ref();
+    if let Some(profile) = profile.filter(|name| !name.is_empty() && *name != "unconfined") {
+        if profile.contains(['\n', '\0']) {
+            return Err(invalid(format!("process.apparmorProfile `{}`", profile.escape_debug())));
+        }
+        steps.push(InitStep::AppArmor { profile: profile.clone() });
     }
     let sets = process.capabilities.clone().unwrap_or_default();
     let bounding = mask(&sets.bounding);

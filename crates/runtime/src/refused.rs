@@ -9,10 +9,7 @@ pub(crate) fn refuse(spec: &Spec, linux: &Linux) -> Result<()> {
     let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     first(&[
         (linux.intel_rdt.is_some(), "`linux.intelRdt`"),
-        (linux.memory_policy.is_some(), "`linux.memoryPolicy`"),
         (!linux.net_devices.is_empty(), "`linux.netDevices`"),
-        (!linux.time_offsets.is_empty(), "`linux.timeOffsets`"),
-        (linux.seccomp.as_ref().is_some_and(|s| s.listener_path.is_some()), "`linux.seccomp.listenerPath`"),
         (named(&linux.mount_label), "`linux.mountLabel`"),
     ])?;
     spec.process.as_ref().map_or(Ok(()), refuse_process)
@@ -21,13 +18,7 @@ pub(crate) fn refuse(spec: &Spec, linux: &Linux) -> Result<()> {
 /// Refuses a process that asks for something that is not built; a container runs without it unnoticed otherwise.
 pub(crate) fn refuse_process(process: &Process) -> Result<()> {
     let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let apparmor =
-        process.apparmor_profile.as_ref().is_some_and(|name| !name.is_empty() && name != "unconfined");
-    first(&[
-        (apparmor, "`process.apparmorProfile`"),
-        (named(&process.selinux_label), "`process.selinuxLabel`"),
-        (process.exec_cpu_affinity.is_some(), "`process.execCPUAffinity`"),
-    ])
+    first(&[(named(&process.selinux_label), "`process.selinuxLabel`")])
 }
 
 fn first(asked: &[(bool, &str)]) -> Result<()> {

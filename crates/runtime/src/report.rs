@@ -9,6 +9,8 @@
 //!      │ <──── Mounted ────────┤  only with hooks        │
 //!      ├────── one byte ──────>│  only with hooks        │
 //!      │ <──── Failed, Built ──┤  one of them            │
+//!      │ <───────────────────────────── Listener{number} ┤  only with a filter that notifies
+//!      ├────── one byte ────────────────────────────────>│  only with a filter that notifies
 //!      │ <───────────────────────────── Ready ───────────┤  only when gated
 //!      ├────── start byte ──────────────────────────────>│  only when gated by the report socket
 //!      │ <───────────────────────────── Failed ──────────┤
@@ -17,7 +19,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -41,6 +43,10 @@ pub(crate) enum Message {
     Warning(String),
     /// The root stands and is not entered yet: it is the creator's turn to run hooks.
     Mounted,
+    /// A filter was loaded, and its listener has this number in the process; it waits until somebody has taken it.
+    Listener {
+        number: i32,
+    },
     Ready,
     Failed(Failure),
     /// The builder has done all: an end of file without this is that of processes that were killed.
@@ -157,8 +163,19 @@ impl Report {
         Some((postcard::from_bytes(&buffer[..received]).ok()?, fd))
     }
 
-    /// Tells init to start, or the builder to go on: it is gone before init listens. The builder waits for the network
-    /// before it lets hooks run, so each byte means what its reader waits for.
+    /// Offers a filter's listener and waits until it was taken; false where nobody takes it.
+    ///
+    /// By write(2), the one call that a filter may not ask its agent about.
+    pub(crate) fn offer_listener(&self, listener: &OwnedFd) -> bool {
+        let mut space = [0; 16];
+        // On the stack: to allocate may take another call.
+        let message = Message::Listener { number: listener.as_raw_fd() };
+        let Ok(bytes) = postcard::to_slice(&message, &mut space) else { return false };
+        rustix::io::write(&self.0, bytes) == Ok(bytes.len()) && self.wait_for_start()
+    }
+
+    /// Tells init to start or that its listener was taken, or the builder to go on: it is gone before init listens.
+    /// The builder waits for the network before it lets hooks run, so each byte means what its reader waits for.
     pub(crate) fn send_start(&self) {
         let _ = send(&self.0, b"s", SendFlags::NOSIGNAL);
     }

@@ -33,6 +33,10 @@ pub struct Plan {
     /// What init does once the file system stands.
     pub init: Vec<InitStep>,
     pub program: Program,
+    /// Who serves the filter's notifications; only for a filter that notifies.
+    pub listener: Option<Listener>,
+    /// Clocks of a new time namespace, as lines of `timens_offsets`.
+    pub time_offsets: String,
     /// Programs of the host's administrator around the steps; empty unless the specification names some.
     pub hooks: Hooks,
 }
@@ -43,6 +47,14 @@ pub struct Program {
     pub args: Vec<String>,
     pub env: Vec<String>,
     pub terminal: bool,
+}
+
+/// The agent that answers the calls which a filter hands to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Its socket, on the host.
+    pub path: PathBuf,
+    pub metadata: String,
 }
 
 /// Hooks by the point in life at which they run.
@@ -217,6 +229,15 @@ pub enum InitStep {
         priority: u32,
     },
     Scheduler(SchedulerStep),
+    /// Takes memory from these nodes, a mask (set_mempolicy(2)).
+    MemoryPolicy {
+        mode: u32,
+        nodes: Vec<u64>,
+    },
+    /// Has the program run under an AppArmor profile.
+    AppArmor {
+        profile: String,
+    },
     Bounding {
         keep: u64,
     },

@@ -242,6 +242,7 @@ fn refusals() {
     let map = json!([{ "containerID": 0, "hostID": 1, "size": 1 }]);
     let sysctl = |key: &str, value: &str| json!({ "linux": { "sysctl": { key: value } } });
     let rlimit = |name: &str, soft: u64| json!({ "type": name, "soft": soft, "hard": 5 });
+    let time = |offsets: Value| json!({ "linux": { "namespaces": [{ "type": "mount" }, { "type": "time" }], "timeOffsets": offsets } });
     let rlimits = |list: &[Value]| json!({ "process": { "rlimits": list } });
     let cases = [
         json!({ "process": null }),
@@ -252,12 +253,16 @@ fn refusals() {
         json!({ "linux": { "intelRdt": {} } }),
         json!({ "linux": { "memoryPolicy": {} } }),
         json!({ "linux": { "netDevices": { "eth0": {} } } }),
+        json!({ "linux": { "memoryPolicy": { "mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_X"] } } }),
+        json!({ "linux": { "memoryPolicy": { "mode": "MPOL_BIND", "nodes": "3-1" } } }),
         json!({ "linux": { "timeOffsets": { "boottime": { "secs": 1 } } } }),
-        json!({ "linux": { "seccomp": { "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/l" } } }),
+        time(json!({ "realtime": { "secs": 1 } })),
+        time(json!({ "boottime": { "nanosecs": 1_000_000_000 } })),
+        json!({ "linux": { "seccomp": { "defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x" } } }),
         json!({ "linux": { "mountLabel": "x" } }),
-        json!({ "process": { "apparmorProfile": "docker-default" } }),
+        json!({ "process": { "apparmorProfile": "a\nb" } }),
+        json!({ "process": { "execCPUAffinity": { "final": "2-1" } } }),
         json!({ "process": { "selinuxLabel": "x" } }),
-        json!({ "process": { "execCPUAffinity": { "initial": "0" } } }),
         json!({ "linux": null }),
         namespaces(json!([{ "type": "mount", "path": "/proc/1/ns/mnt" }])),
         namespaces(json!([{ "type": "mount" }, { "type": "pid" }, { "type": "pid", "path": "/x" }])),

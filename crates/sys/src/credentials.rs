@@ -3,6 +3,7 @@
 //! These change one thread only: they are for single-threaded children about to exec.
 
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 use crate::{Context, Result};
 
@@ -189,9 +190,12 @@ pub fn set_no_new_privileges() -> Result<()> {
     Ok(())
 }
 
+/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`.
+pub const SECCOMP_NEW_LISTENER: u32 = 1 << 3;
+
 /// Loads a seccomp filter (seccomp(2)); `program` is an array of `struct sock_filter`, 8 bytes each.
-/// Returns the listener descriptor when `flags` ask for one, else 0.
-pub fn load_seccomp(program: &[u8], flags: u32) -> Result<i32> {
+/// Returns the listener when `flags` ask for one.
+pub fn load_seccomp(program: &[u8], flags: u32) -> Result<Option<OwnedFd>> {
     #[repr(C)]
     struct SockFprog {
         len: u16,
@@ -204,5 +208,7 @@ pub fn load_seccomp(program: &[u8], flags: u32) -> Result<i32> {
     if code < 0 {
         return Err(io::Error::last_os_error()).context(|| "cannot load the seccomp filter".into());
     }
-    Ok(code as i32)
+    // SAFETY: with this flag a success is a fresh descriptor, which nobody else owns.
+    let listener = || unsafe { OwnedFd::from_raw_fd(code as i32) };
+    Ok((flags & SECCOMP_NEW_LISTENER != 0).then(listener))
 }

@@ -565,6 +565,18 @@ pub fn set_io_priority(class: u32, priority: u32) -> Result<()> {
     Ok(())
 }
 
+/// Sets on which nodes this process takes memory (set_mempolicy(2)); `nodes` is a mask.
+pub fn set_memory_policy(mode: u32, nodes: &[u64]) -> Result<()> {
+    // The kernel reads one bit less than it is told (man page, "BUGS" of get_mempolicy(2)).
+    let bits = if nodes.is_empty() { 0 } else { nodes.len() * 64 + 1 };
+    let mask = if nodes.is_empty() { std::ptr::null() } else { nodes.as_ptr() };
+    // SAFETY: the mask is null or valid for the bits that it is said to have.
+    if unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, bits) } < 0 {
+        return Err(io::Error::last_os_error()).context(|| "cannot set the memory policy".into());
+    }
+    Ok(())
+}
+
 /// `struct sched_attr` of sched_setattr(2).
 #[repr(C)]
 #[derive(Debug, Default, Clone, Copy)]

@@ -20,14 +20,17 @@ fn a_bad_bundle_is_refused_and_leaves_nothing() {
         ("args", |spec| spec["process"]["args"] = json!([]), "`process.args` is empty"),
         ("cwd", |spec| spec["process"]["cwd"] = json!(7), "config.json"),
         ("label", |spec| spec["linux"]["mountLabel"] = json!("x"), "mountLabel"),
-        ("apparmor", |spec| spec["process"]["apparmorProfile"] = json!("x"), "apparmorProfile"),
+        ("apparmor", |spec| spec["process"]["apparmorProfile"] = json!("x"), "AppArmor profile `x`"),
+        ("selinux", |spec| spec["process"]["selinuxLabel"] = json!("x"), "selinuxLabel"),
+        ("rdt", |spec| spec["linux"]["intelRdt"] = json!({}), "intelRdt"),
+        ("device", |spec| spec["linux"]["netDevices"] = json!({ "eth0": {} }), "netDevices"),
         (
             "notify",
             |spec| {
                 spec["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW",
             "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_NOTIFY" }] })
             },
-            "SCMP_ACT_NOTIFY",
+            "listenerPath",
         ),
         ("hook", |spec| spec["hooks"] = json!({ "poststop": [{ "path": "x" }] }), "hooks.poststop[0]"),
         ("systemd", |spec| spec["linux"]["cgroupsPath"] = json!("a:b:c"), "systemd"),

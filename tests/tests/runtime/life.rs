@@ -227,7 +227,8 @@ fn the_link_coracle_runtime_is_the_runtime() {
         has(&features["mountOptions"], "ridmap") && has(&features["hooks"], "createContainer"),
         "{features}"
     );
-    assert!(!has(&features["linux"]["seccomp"]["actions"], "SCMP_ACT_NOTIFY"), "{features}");
+    assert!(has(&features["linux"]["seccomp"]["actions"], "SCMP_ACT_NOTIFY"), "{features}");
+    assert!(has(&features["linux"]["memoryPolicy"]["modes"], "MPOL_BIND"), "{features}");
     Invocation::new(&link, &["checkpoint"]).run().fails_with(1).error_names(&["checkpoint", "not supported"]);
     Invocation::new(&link, &["--systemd-cgroup", "list"])
         .run()

@@ -10,3 +10,5 @@ mod hooks;
 mod life;
 mod limits;
 mod podman;
+mod seccomp;
+

@@ -105,8 +105,8 @@ pub(super) struct Exec {
     /// SELinux label (not supported)
     #[arg(long, hide = true)]
     pub(super) process_label: Option<String>,
-    /// AppArmor profile (not supported)
-    #[arg(long, hide = true)]
+    /// AppArmor profile of the process
+    #[arg(long, value_name = "PROFILE")]
     pub(super) apparmor: Option<String>,
     /// Set no_new_privs for the process
     #[arg(long)]

@@ -152,12 +152,8 @@ fn kill(arguments: arguments::Kill) -> Result<KillRequest, Failure> {
 }
 
 fn exec(arguments: arguments::Exec, caller: &dyn Caller) -> Result<ExecRequest, Failure> {
-    let refused = [
-        ("--process-label", arguments.process_label.as_ref().is_some_and(|label| !label.is_empty())),
-        ("--apparmor", arguments.apparmor.as_ref().is_some_and(|profile| !profile.is_empty())),
-    ];
-    if let Some((flag, _)) = refused.iter().find(|(_, given)| *given) {
-        return Err(Failure::new(FAILED, format!("exec: {flag} is not supported")));
+    if arguments.process_label.as_ref().is_some_and(|label| !label.is_empty()) {
+        return Err(Failure::new(FAILED, "exec: --process-label is not supported: there is no SELinux"));
     }
     let mut words = arguments.words.into_iter();
     let id = words.next().unwrap_or_default();
@@ -170,6 +166,7 @@ fn exec(arguments: arguments::Exec, caller: &dyn Caller) -> Result<ExecRequest, 
             user: arguments.user,
             additional_gids: arguments.additional_gids,
             no_new_privileges: arguments.no_new_privs,
+            apparmor: arguments.apparmor.filter(|profile| !profile.is_empty()),
             capabilities: arguments.cap,
         }),
     };

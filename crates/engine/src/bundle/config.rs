@@ -157,12 +157,23 @@ pub(super) fn keep_grantable(process: &mut Process, spec: &Spec) -> Result<Vec<S
 /// Compiles the filter of a specification, or finds it in the cache.
 pub(super) fn filter(runtime: &Runtime, seccomp: Option<&Seccomp>) -> Result<Option<(Vec<u8>, u32)>> {
     let Some(seccomp) = seccomp else { return Ok(None) };
+    refuse_idle_errno(seccomp)?;
     let cached = seccomp::compile_cached(&runtime.seccomp_cache()?, seccomp)?;
-    if cached.program.needs_listener() {
-        return Err(Error::unsupported("a seccomp filter with SCMP_ACT_NOTIFY is not supported yet")
-            .hint("use SCMP_ACT_ERRNO for these calls"));
-    }
     Ok(Some((cached.program.to_bytes(), cached.program.flags.bits())))
+}
+
+/// Refuses an error number for an action that answers with none (runtime-spec 1.2, "Seccomp").
+fn refuse_idle_errno(seccomp: &Seccomp) -> Result<()> {
+    let default = [(&seccomp.default_action, seccomp.default_errno_ret)];
+    let rules = seccomp.syscalls.iter().map(|rule| (&rule.action, rule.errno_ret));
+    let idle = |(action, errno): &(&String, Option<u32>)| {
+        errno.is_some() && !["SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"].contains(&action.as_str())
+    };
+    match default.into_iter().chain(rules).find(idle) {
+        Some((action, _)) => Err(Error::invalid(format!("seccomp action `{action}` takes no errnoRet"))
+            .hint("leave it out, or use SCMP_ACT_ERRNO")),
+        None => Ok(()),
+    }
 }
 
 /// Tells a process of the descriptors that it inherits; returns how many there are.

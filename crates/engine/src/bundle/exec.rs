@@ -45,9 +45,14 @@ pub fn exec(runtime: &Runtime, request: &ExecRequest, terminal: &Terminal<'_>) -
     let group = group::for_exec(&container.record.cgroup, &request.cgroups)?;
     let target =
         runtime::ExecTarget { pid: container.record.pid, pidfd: pidfd.as_fd(), group: group.as_ref() };
+    let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let seccomp = config::filter(runtime, filter)?;
+    let listener = runtime::plan_listener(filter, seccomp.as_ref())?;
     let input = runtime::ExecInput {
         process: &process,
-        seccomp: config::filter(runtime, spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref()))?,
+        listener: listener.map(|listener| (listener, container.record.state(status))),
+        memory_policy: spec.linux.as_ref().and_then(|linux| linux.memory_policy.as_ref()),
+        seccomp,
         stdio: [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()],
         terminal: pty.as_ref().map(|pty| pty.terminal.as_fd()),
         preserve_fds,
@@ -101,7 +106,6 @@ fn process(request: &ExecRequest, own: Process) -> Result<Process> {
 
 fn change(own: Process, command: &ExecCommand, tty: bool) -> Result<Process> {
     let mut process = Process { args: command.args.clone(), terminal: tty, console_size: None, ..own };
-    process.exec_cpu_affinity = None;
     if let Some(cwd) = &command.cwd {
         process.cwd.clone_from(cwd);
     }
@@ -118,6 +122,9 @@ fn change(own: Process, command: &ExecCommand, tty: bool) -> Result<Process> {
     }
     process.user.additional_gids.extend(&command.additional_gids);
     process.no_new_privileges |= command.no_new_privileges;
+    if command.apparmor.is_some() {
+        process.apparmor_profile.clone_from(&command.apparmor);
+    }
     for name in &command.capabilities {
         if sys::credentials::capability_number(name).is_none() {
             return Err(Error::invalid(format!("--cap: unknown capability `{name}`")));

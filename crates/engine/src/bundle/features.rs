@@ -14,8 +14,9 @@ pub fn features() -> Value {
             "capabilities": sys::credentials::CAPABILITIES.as_slice(),
             "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
             "seccomp": seccomp_features(),
-            "apparmor": { "enabled": false },
+            "apparmor": { "enabled": true },
             "selinux": { "enabled": false },
+            "memoryPolicy": { "modes": runtime::MEMORY_POLICY_MODES, "flags": runtime::MEMORY_POLICY_FLAGS },
             "intelRdt": { "enabled": false },
             "mountExtensions": { "idmap": { "enabled": true } },
             "netDevices": { "enabled": false },
@@ -31,7 +32,7 @@ fn seccomp_features() -> Value {
         "enabled": true,
         "actions": [
             "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
-            "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
+            "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
         ],
         "operators": [
             "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
@@ -43,8 +44,12 @@ fn seccomp_features() -> Value {
     })
 }
 
-const FLAGS: [&str; 3] =
-    ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"];
+const FLAGS: [&str; 4] = [
+    "SECCOMP_FILTER_FLAG_LOG",
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+    "SECCOMP_FILTER_FLAG_TSYNC",
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+];
 
 #[cfg(test)]
 mod tests {
@@ -55,11 +60,16 @@ mod tests {
         let features = seccomp_features();
         let words = |name: &str| -> Vec<String> { serde_json::from_value(features[name].clone()).unwrap() };
         for (action, operator) in words("actions").iter().zip(words("operators").iter().cycle()) {
+            // The one that cannot be the default.
+            let (default, action) = match action.as_str() {
+                "SCMP_ACT_NOTIFY" => ("SCMP_ACT_ALLOW", action.as_str()),
+                other => (other, "SCMP_ACT_ALLOW"),
+            };
             let filter = json!({
-                "defaultAction": action,
+                "defaultAction": default,
                 "architectures": words("archs"),
                 "flags": words("supportedFlags"),
-                "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ALLOW",
+                "syscalls": [{ "names": ["read"], "action": action,
                     "args": [{ "index": 0, "value": 1, "op": operator }] }],
             });
             let filter = serde_json::from_value(filter).unwrap();

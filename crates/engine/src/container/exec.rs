@@ -62,6 +62,8 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
             preserve_fds: 0,
             process: &process,
             seccomp: filter,
+            listener: None,
+            memory_policy: None,
             stdio: [null.as_fd(); 3],
             terminal: Some(console.terminal.as_fd()),
         };
@@ -77,6 +79,8 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         preserve_fds: 0,
         process: &process,
         seccomp: filter,
+        listener: None,
+        memory_policy: None,
         stdio: [pipes.inside[0].as_fd(), pipes.inside[1].as_fd(), pipes.inside[2].as_fd()],
         terminal: None,
     };

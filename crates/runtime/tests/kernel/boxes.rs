@@ -140,7 +140,15 @@ impl Staying {
         let null = fs::File::open("/dev/null").unwrap();
         let target = ExecTarget { pid: self.created.pid, pidfd: self.created.pidfd.as_fd(), group: None };
         let stdio = [null.as_fd(), writer.as_fd(), writer.as_fd()];
-        let input = ExecInput { process: &process, seccomp, stdio, terminal: None, preserve_fds: 0 };
+        let input = ExecInput {
+            process: &process,
+            seccomp,
+            listener: None,
+            memory_policy: None,
+            stdio,
+            terminal: None,
+            preserve_fds: 0,
+        };
         let executed = runtime::exec(&target, &input)?;
         drop(writer);
         let mut output = String::new();

@@ -25,6 +25,8 @@ fn plan() -> Plan {
         build: Vec::new(),
         prepare: Vec::new(),
         init: Vec::new(),
+        listener: None,
+        time_offsets: String::new(),
         program: Program { args: Vec::new(), env: Vec::new(), terminal: false },
         hooks: crate::step::Hooks::default(),
     }

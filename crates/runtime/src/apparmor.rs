@@ -1,0 +1,35 @@
+//! The AppArmor profile that the program starts under.
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, fstatfs, openat2};
+use rustix::io::Errno;
+use sys::Context;
+
+use crate::error::Failure;
+
+/// `PROC_SUPER_MAGIC` and `PROC_ROOT_INO` of the kernel.
+const PROC_MAGIC: u64 = 0x9fa0;
+const PROC_ROOT: u64 = 1;
+
+/// Has the next exec enter the profile.
+///
+/// The file must be the kernel's own: a container that has something else mounted there would run without a profile
+/// (CVE-2019-16884, CVE-2025-52881).
+pub(crate) fn change_on_exec(profile: &str) -> Result<(), Failure> {
+    let failed = || format!("cannot apply AppArmor profile `{profile}`");
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let proc = rustix::fs::open("/proc", flags, Mode::empty()).context(failed)?;
+    let magic = fstatfs(&proc).context(failed)?.f_type;
+    if u64::try_from(magic) != Ok(PROC_MAGIC) || fstat(&proc).context(failed)?.st_ino != PROC_ROOT {
+        return Err(Failure::refused(format!("{}: `/proc` of the container is no procfs", failed())));
+    }
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
+    let file = "thread-self/attr/apparmor/exec";
+    let fd = match openat2(&proc, file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve) {
+        Err(Errno::NOENT) => {
+            return Err(Failure::refused(format!("{}: this kernel has no AppArmor", failed())));
+        }
+        other => other.context(failed)?,
+    };
+    rustix::io::write(&fd, format!("exec {profile}").as_bytes()).context(failed)?;
+    Ok(())
+}
