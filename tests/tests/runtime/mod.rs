@@ -11,4 +11,4 @@ mod life;
 mod limits;
 mod podman;
 mod seccomp;
-
+mod spec;
