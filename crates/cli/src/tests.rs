@@ -16,8 +16,8 @@ mod refusals;
 
 /// Surroundings that are the same on every machine.
 #[derive(Default)]
-struct Fixed {
-    vars: BTreeMap<&'static str, &'static str>,
+pub(crate) struct Fixed {
+    pub(crate) vars: BTreeMap<&'static str, &'static str>,
     files: BTreeMap<&'static str, &'static str>,
     terminal: bool,
 }

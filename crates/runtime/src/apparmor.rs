@@ -1,13 +1,12 @@
 //! The AppArmor profile that the program starts under.
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, fstatfs, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 use sys::Context;
 
 use crate::error::Failure;
 
-/// `PROC_SUPER_MAGIC` and `PROC_ROOT_INO` of the kernel.
-const PROC_MAGIC: u64 = 0x9fa0;
+/// `PROC_ROOT_INO` of the kernel.
 const PROC_ROOT: u64 = 1;
 
 /// Has the next exec enter the profile.
@@ -18,8 +17,7 @@ pub(crate) fn change_on_exec(profile: &str) -> Result<(), Failure> {
     let failed = || format!("cannot apply AppArmor profile `{profile}`");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let proc = rustix::fs::open("/proc", flags, Mode::empty()).context(failed)?;
-    let magic = fstatfs(&proc).context(failed)?.f_type;
-    if u64::try_from(magic) != Ok(PROC_MAGIC) || fstat(&proc).context(failed)?.st_ino != PROC_ROOT {
+    if !sys::mount::is_procfs(&proc) || fstat(&proc).context(failed)?.st_ino != PROC_ROOT {
         return Err(Failure::refused(format!("{}: `/proc` of the container is no procfs", failed())));
     }
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;

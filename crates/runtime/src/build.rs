@@ -250,12 +250,29 @@ impl<'a> Builder<'a> {
                 }
                 return Ok(());
             }
+            // Nobody makes devices in a user namespace; there the host's own are shown, with the host's owner.
+            Err(error) if error.errno() == Some(rustix::io::Errno::PERM) && kind != DeviceKind::Fifo => {
+                return self.bind_device(path, file_type, device);
+            }
             other => other?,
         }
         if (uid, gid) != (0, 0) {
             let plan = self.plan;
             root.chown(path, inside(&plan.uid_map, uid, plan)?, inside(&plan.gid_map, gid, plan)?)?;
         }
+        Ok(())
+    }
+
+    /// Binds the node that the host has under the same path, which is still the root's.
+    fn bind_device(&self, path: &Path, file_type: FileType, device: u64) -> Outcome<()> {
+        let during = |failure: Failure| failure.during(&format!("cannot make device `{}`", path.display()));
+        let tree = mount::clone_host_tree(path, false).map_err(|error| during(error.into()))?;
+        let stat = rustix::fs::fstat(&tree).on_path("look at", path)?;
+        if FileType::from_raw_mode(stat.st_mode) != file_type || stat.st_rdev != device {
+            return Err(during(Failure::refused("this user may not, and the host has something else there")));
+        }
+        let target = self.root()?.create_file(path, 0o600)?;
+        mount::attach(tree.as_fd(), target.as_fd()).on_path("mount device", path)?;
         Ok(())
     }
 

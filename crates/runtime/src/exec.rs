@@ -2,12 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use oci::runtime::{IdMapping, MemoryPolicy, Process, State};
+use oci::runtime::{MemoryPolicy, Process, State};
 use sys::process::{
     self, Child, CloneOptions, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS, Pid,
 };
 
 use crate::affinity::{Affinity, plan_affinity};
+use crate::create::read_map;
 use crate::error::{Error, Failure, Result};
 use crate::init::{self, Gate, InitIo};
 use crate::plan::{host_id, process_steps};
@@ -140,21 +141,10 @@ fn follow(report: &Report, input: &ExecInput<'_>, heard: &mut Heard) -> Result<(
 
 /// Makes the process' user the owner of its standard streams, by the container's own id map.
 fn give_streams(target: &ExecTarget<'_>, input: &ExecInput<'_>, mapped: bool) -> Result<()> {
-    let map = if mapped { read_map(target.pid)? } else { Vec::new() };
+    let map = if mapped { read_map(&format!("/proc/{}/uid_map", target.pid))? } else { Vec::new() };
     let user = host_id(&map, input.process.user.uid, mapped);
     crate::stdio::give_to(user, input.terminal.map_or(input.stdio, |terminal| [terminal; 3]));
     Ok(())
-}
-
-/// Reads the user id map of a process (user_namespaces(7)).
-fn read_map(pid: Pid) -> Result<Vec<IdMapping>> {
-    let text = sys::fs::read_to_string(format!("/proc/{pid}/uid_map"))?;
-    let line = |line: &str| {
-        let numbers: Vec<u32> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [container_id, host_id, size] = numbers[..] else { return None };
-        Some(IdMapping { container_id, host_id, size })
-    };
-    Ok(text.lines().filter_map(line).collect())
 }
 
 /// Which namespaces differ from the caller's: joining one's own user namespace is an error, and

@@ -10,5 +10,6 @@ mod hooks;
 mod life;
 mod limits;
 mod podman;
+mod rootless;
 mod seccomp;
 mod spec;

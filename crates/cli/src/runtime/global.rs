@@ -8,8 +8,16 @@ use crate::caller::Caller;
 use crate::error::{Exit, Failure};
 use crate::suggest;
 
-/// Where containers are kept unless asked otherwise.
-const ROOT: &str = "/run/coracle/runtime";
+/// Where containers are kept unless asked otherwise: below /run, and a user's own below `XDG_RUNTIME_DIR`.
+const ROOT: &str = "coracle/runtime";
+
+/// Whether containers are those of a user who does not own the machine, as `--rootless` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rootless {
+    Auto,
+    Yes,
+    No,
+}
 
 /// What holds for every verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +42,8 @@ const KNOWN: [&str; 9] = [
 
 /// Reads the options in front and returns the words that follow.
 pub(super) fn parse(args: &[OsString], caller: &dyn Caller) -> Result<(Global, Vec<String>), Exit> {
-    let mut global = Global { root: ROOT.into(), log: None, json: false, debug: false };
+    let mut global = Global { root: PathBuf::new(), log: None, json: false, debug: false };
+    let mut rootless = Rootless::Auto;
     let utf8 = |arg: &OsString| {
         let failed = || Failure::new(FAILED, format!("argument `{}` is not UTF-8", arg.to_string_lossy()));
         arg.to_str().map(str::to_owned).ok_or_else(failed)
@@ -65,11 +74,15 @@ pub(super) fn parse(args: &[OsString], caller: &dyn Caller) -> Result<(Global, V
                 };
             }
             "--debug" => global.debug = switch(flag, value.as_deref())?,
-            // Where cgroups belong to others, limits become warnings without being asked.
-            "--rootless" => match needed()?.as_str() {
-                "true" | "false" | "auto" => {}
-                other => return Err(wrong("--rootless", other, "`true`, `false` or `auto`").into()),
-            },
+            // It decides on the directory alone: where cgroups belong to others, limits become warnings unasked.
+            "--rootless" => {
+                rootless = match needed()?.as_str() {
+                    "auto" => Rootless::Auto,
+                    "true" => Rootless::Yes,
+                    "false" => Rootless::No,
+                    other => return Err(wrong("--rootless", other, "`true`, `false` or `auto`").into()),
+                };
+            }
             "--systemd-cgroup" if !switch(flag, value.as_deref())? => {}
             "--systemd-cgroup" => {
                 return Err(Failure::new(FAILED, "--systemd-cgroup is not supported: cgroups are made without systemd")
@@ -88,7 +101,28 @@ pub(super) fn parse(args: &[OsString], caller: &dyn Caller) -> Result<(Global, V
             _ => return Err(unknown(flag).into()),
         }
     }
+    if global.root.as_os_str().is_empty() {
+        global.root = default_root(rootless, caller);
+    }
     Ok((global, words.collect()))
+}
+
+/// Root of a user namespace is a user of the machine as well, and cannot write to /run.
+fn default_root(rootless: Rootless, caller: &dyn Caller) -> PathBuf {
+    let is_user = || !rustix::process::geteuid().is_root() || in_user_namespace();
+    let own = match rootless {
+        Rootless::No => None,
+        Rootless::Yes => caller.var("XDG_RUNTIME_DIR"),
+        Rootless::Auto => caller.var("XDG_RUNTIME_DIR").filter(|_| is_user()),
+    };
+    let base = own.map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| "/run".into());
+    base.join(ROOT)
+}
+
+/// Whether not all ids are what they are to the machine (user_namespaces(7)).
+fn in_user_namespace() -> bool {
+    let map = sys::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().ne(["0", "0", "4294967295"])
 }
 
 fn version() -> String {

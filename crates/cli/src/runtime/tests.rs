@@ -8,6 +8,7 @@ use super::global;
 use super::verb::{self, Changes, Command};
 use crate::caller::Process;
 use crate::error::{Exit, Failure};
+use crate::tests::Fixed;
 
 fn parse(line: &str) -> Result<Command, Exit> {
     let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
@@ -59,6 +60,19 @@ fn callers_of_runc_are_understood() {
     assert_eq!((&options["pids"]["limit"], options.get("cpu")), (&7.into(), None));
     let Command::Events(request) = parse("events --interval 100ms c1").unwrap() else { panic!("events") };
     assert_eq!(request.until, EventsUntil::End { interval: std::time::Duration::from_millis(100) });
+}
+
+#[test]
+fn containers_of_a_user_lie_in_the_directory_of_the_user() {
+    let mut user = Fixed::default();
+    user.vars.insert("XDG_RUNTIME_DIR", "/run/user/7");
+    let root = |line: &str| {
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        global::parse(&args, &user).unwrap().0.root
+    };
+    assert_eq!(root("--rootless true list").to_str(), Some("/run/user/7/coracle/runtime"));
+    assert_eq!(root("--rootless=false list").to_str(), Some("/run/coracle/runtime"));
+    assert_eq!(root("--root r --rootless=true list").to_str(), Some("/home/me/r"));
 }
 
 #[test]

@@ -263,7 +263,7 @@ Options:
       --log FILE           Write messages to this file too
       --log-format FORMAT  Form of the log: text or json (default: text)
       --debug              Log what is done
-      --rootless VALUE     Accepted: where cgroups are not ours, limits become warnings
+      --rootless VALUE     Keep containers below $XDG_RUNTIME_DIR: true, false or auto (default: auto)
   -v, --version            Print version information and quit
 
 Run 'coracle runtime COMMAND --help' for more information on a command.

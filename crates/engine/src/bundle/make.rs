@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use oci::class::Class;
 use oci::rootfs::Rootfs;
 use oci::runtime::{ConsoleSize, Linux, Status};
 use runtime::step::InitStep;
@@ -68,6 +69,7 @@ pub(super) fn make(runtime: &Runtime, request: &CreateRequest, starter: Starter)
 fn prepare(runtime: &Runtime, request: &CreateRequest, starter: Starter) -> Result<Prepared> {
     check_id(&request.id)?;
     let mut bundle = Bundle::load(&request.bundle)?;
+    refuse_unprivileged()?;
     let detached = !matches!(starter, Starter::Foreground { .. });
     let socket = request.console_socket.as_deref();
     let mut preserve_fds = 0;
@@ -91,6 +93,16 @@ fn prepare(runtime: &Runtime, request: &CreateRequest, starter: Starter) -> Resu
     }
     let socket = socket.map(console::reach).transpose()?;
     Ok(Prepared { bundle, plan, preserve_fds, socket, warnings })
+}
+
+/// Refuses who may not mount: as podman does, such a caller enters a user namespace first.
+fn refuse_unprivileged() -> Result<()> {
+    const SYS_ADMIN: u64 = 1 << 21;
+    if sys::credentials::effective_capabilities()? & SYS_ADMIN != 0 {
+        return Ok(());
+    }
+    Err(Error::new(Class::Denied, "cannot make containers: this process has not got CAP_SYS_ADMIN")
+        .hint("run as root, or in a user namespace with a mount namespace, as podman does and `unshare --map-auto -rm`"))
 }
 
 fn build(claim: &Claim, request: &CreateRequest, starter: Starter, prepared: Prepared) -> Result<Made> {

@@ -101,7 +101,7 @@ impl Builder<'_> {
         if let Some(console) = self.console {
             return Ok(console.devpts.mount.try_clone().context(|| "cannot use the terminals".into())?);
         }
-        let tty = super::inside(&self.plan.gid_map, 5, self.plan).unwrap_or(self.plan.root_gid);
+        let tty = crate::create::terminal_group(self.plan);
         Ok(sys::terminal::Devpts::new(self.plan.root_uid, self.plan.root_gid, tty, None)?.mount)
     }
 
