@@ -75,7 +75,7 @@ fn a_process_may_come_from_a_file_and_be_left() {
     for (key, value, named) in [
         ("args", json!([]), "args cannot be empty"),
         ("cwd", json!("tmp"), "not absolute"),
-        ("apparmorProfile", json!("p"), "apparmorProfile"),
+        ("apparmorProfile", json!("p"), "AppArmor profile `p`"),
         ("user", json!("root"), "process.json"),
     ] {
         let before = std::mem::replace(&mut process[key], value);
