@@ -70,6 +70,18 @@ fn tell(pid: i32) {
     kill_process(Pid::from_raw(pid).expect("a pid"), Signal::USR1).unwrap();
 }
 
+/// Starts `box`, whose shell goes on with this only when both who accompany it are dead; returns its id and process.
+#[track_caller]
+fn goes_on_alone(engine: &Engine, image: &str, script: &str) -> (String, i32) {
+    let script = format!("{WAIT}; {script}");
+    let id = engine.run(&["run", "-d", "--name", "box", image, "sh", "-c", &script]).ok().text().to_owned();
+    eventually("it is ready", || engine.run(&["logs", "box"]).ok().stdout == "ready\n");
+    let pid = status_of(engine, &id, "pid");
+    strike(engine, &id, Victims::Both);
+    tell(pid);
+    (id, pid)
+}
+
 /// A number from 0 to below `below`; of the clock, as nothing here needs better.
 fn any(below: u64) -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
@@ -126,12 +138,8 @@ fn whoever_is_killed_lines_and_code_are_kept() {
 #[test]
 fn nothing_is_missing_of_what_was_printed_while_nobody_was_there() {
     let (engine, image) = busybox();
-    let script = format!("{WAIT}; for i in 1 2 3 4 5; do echo $i; echo e$i >&2; done; sleep 600");
-    let id = engine.run(&["run", "-d", "--name", "box", &image, "sh", "-c", &script]).ok().text().to_owned();
-    eventually("it is ready", || engine.run(&["logs", "box"]).ok().stdout == "ready\n");
-    let pid = status_of(&engine, &id, "pid");
-    strike(&engine, &id, Victims::Both);
-    tell(pid);
+    let (id, pid) =
+        goes_on_alone(&engine, &image, "for i in 1 2 3 4 5; do echo $i; echo e$i >&2; done; sleep 600");
     thread::sleep(Duration::from_millis(200));
     assert!(is_alive(pid), "writing without a reader is no fault");
     eventually("all is there", || {
@@ -193,12 +201,7 @@ fn a_successor_is_replaced_as_well() {
 #[test]
 fn an_end_while_nobody_is_there_is_known_as_long_as_the_kernel_tells() {
     let (engine, image) = busybox();
-    let script = format!("{WAIT}; echo last; exit 7");
-    let id = engine.run(&["run", "-d", "--name", "box", &image, "sh", "-c", &script]).ok().text().to_owned();
-    eventually("it is ready", || engine.run(&["logs", "box"]).ok().stdout == "ready\n");
-    let pid = status_of(&engine, &id, "pid");
-    strike(&engine, &id, Victims::Both);
-    tell(pid);
+    let (_, pid) = goes_on_alone(&engine, &image, "echo last; exit 7");
     eventually("it has ended", || !is_alive(pid));
     let code = engine.inspect("box", "{{.State.ExitCode}}");
     // The host's init may have reaped it before we looked: then nobody knows.
