@@ -135,6 +135,27 @@ fn start() {
 }
 
 #[test]
+fn commit() {
+    // What is left of a killed commit is a workspace, or an image that nobody calls by a name.
+    let before: &[&[&str]] =
+        &[&["run", "--name", "box", "busybox", "sh", "-c", "echo x > /new; rm /etc/passwd"]];
+    let after: &[&[&str]] = &[&["rm", "-f", "box"], &["rmi", "-f", "made:1"]];
+    all_steps(&Case {
+        name: "commit",
+        before,
+        command: &["commit", "box", "made:1"],
+        after,
+        roles: &["command"],
+    });
+}
+
+#[test]
+fn save() {
+    let command = &["save", "-o", "/dev/null", "busybox"];
+    all_steps(&Case { name: "save", before: &[], command, after: &[], roles: &["command"] });
+}
+
+#[test]
 fn run_and_remove() {
     let command = &["run", "--rm", "--name", "box", "busybox", "true"];
     all_steps(&Case { name: "run --rm", before: &[], command, after: BOX, roles: ALL });

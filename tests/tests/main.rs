@@ -9,6 +9,7 @@ mod health;
 mod images;
 mod isolation;
 mod keep;
+mod layers;
 mod life;
 mod lifecycle;
 mod limits;

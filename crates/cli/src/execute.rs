@@ -1,5 +1,6 @@
 //! Carries commands out: calls the engine and prints its answers.
 
+mod layers;
 mod networks;
 mod session;
 mod stats;
@@ -44,6 +45,10 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
             created.warnings.iter().for_each(|warning| warn(warning));
             show(&format!("{}\n", created.id))
         }
+        Command::Commit(request) => layers::commit(&engine, &request),
+        Command::Diff(request) => layers::diff(&engine, &request),
+        Command::Export(request) => layers::export(&engine, &request),
+        Command::Save(request) => layers::save(&engine, &request),
         Command::Start(request) => start(&engine, &request),
         Command::Stop(request) => each(container::stop_telling(&engine, &request, &warn)),
         Command::Kill(request) => each(container::kill(&engine, &request)),

@@ -28,3 +28,17 @@ fn forgive_closed_pipe(result: io::Result<()>) -> io::Result<()> {
         result => result,
     }
 }
+
+/// Standard output for archives: without a buffer, and told when its reader goes away.
+#[derive(Debug)]
+pub(crate) struct Raw;
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(rustix::stdio::stdout(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -8,6 +8,7 @@ mod error;
 mod events;
 pub mod image;
 pub mod network;
+mod output;
 mod paths;
 mod processes;
 pub mod request;

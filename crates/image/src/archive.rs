@@ -6,9 +6,10 @@
 
 mod docker;
 mod install;
-pub(crate) use install::{descriptor, manifest_bytes, media_type_of, to_json};
+pub(crate) use install::{descriptor, descriptor_of, manifest_bytes, media_type_of, to_json};
 mod members;
 mod oci_layout;
+mod save;
 
 use std::io::Read;
 
@@ -19,6 +20,7 @@ use oci::reference::Reference;
 use crate::content::StagedBlob;
 use crate::{Error, Images, Result};
 use members::Members;
+pub use save::{SaveFormat, Saving};
 
 /// One image that was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -64,9 +64,11 @@ impl Images {
         for reference in &audit.references {
             self.remove_reference(reference)?;
         }
-        for dir in ["images", "references", ""] {
-            collect_temporaries(self.root.open_dir(dir)?, TEMPORARY_AGE)?;
+        // Who writes them holds a lease: what is there now was left by a crash.
+        for dir in ["images", "references"] {
+            collect_temporaries(self.root.open_dir(dir)?, std::time::Duration::ZERO)?;
         }
+        collect_temporaries(self.root.open_dir("")?, TEMPORARY_AGE)?;
         Ok(audit)
     }
 
@@ -120,9 +122,8 @@ impl Images {
                     continue;
                 }
             };
-            let blobs = image.layers.iter().map(|layer| &layer.blob).chain([&image.manifest, id.digest()]);
-            for blob in blobs {
-                if self.blob_size(blob)?.is_none() {
+            for blob in image.blobs() {
+                if self.blob_size(&blob)?.is_none() {
                     audit.broken.push(format!("image {id}: blob {blob} is missing"));
                 }
             }

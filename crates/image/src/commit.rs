@@ -14,7 +14,7 @@
 //! are found by `audit`.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci::digest::{ChainId, DiffId, ImageId};
 use oci::reference::Reference;
@@ -23,7 +23,7 @@ use store::{Durability, encode_record, sync_dir, write_atomic, write_record};
 use sys::Dir;
 
 use crate::content::StagedBlob;
-use crate::layer::{Applied, apply};
+use crate::layer::{Applied, Packing, apply, apply_tree};
 use crate::record::{ImageRecord, LayerRecord};
 use crate::resolve::record_name;
 use crate::root::{NamedLock, Workspace};
@@ -56,13 +56,29 @@ pub(crate) type Moved = Vec<(Reference, ImageId)>;
 impl Workspace {
     /// Extracts a layer into a directory of the workspace.
     pub(crate) fn extract(&self, name: &str, source: impl Read + Send) -> Result<Applied> {
+        apply(source, &self.layer_directory(name)?)
+    }
+
+    /// Makes the directory of a layer and returns that of its tree.
+    fn layer_directory(&self, name: &str) -> Result<Dir> {
         self.dir.mkdir(name, 0o700)?;
         let dir = self.dir.open_dir(name)?;
         dir.mkdir("fs", 0o755)?;
         // A handle of its own: in a layer symlinks lead somewhere, in the store they never do.
         let fs = dir.open_dir("fs")?;
         let label = fs.label().to_owned();
-        apply(source, &Dir::from_fd(fs.into(), label))
+        Ok(Dir::from_fd(fs.into(), label))
+    }
+
+    /// Copies a tree into a directory of the workspace as a layer.
+    pub(crate) fn copy(
+        &self,
+        name: &str,
+        tree: &Dir,
+        packing: &Packing<'_>,
+    ) -> Result<(Applied, u64, Vec<PathBuf>)> {
+        let fs = self.layer_directory(name)?;
+        apply_tree(tree, packing, &fs)
     }
 
     /// Writes the record of an extracted layer beside its tree.
@@ -103,7 +119,9 @@ impl Images {
         }
         let made = |chain_id: &ChainId| new.layers.iter().any(|layer| layer.record.chain_id == *chain_id);
         for layer in &new.record.layers {
-            if !made(&layer.chain_id) && self.layer(&layer.chain_id)?.is_none() {
+            let staged = new.blobs.iter().any(|blob| blob.digest == layer.blob);
+            let has_tree = made(&layer.chain_id) || self.layer(&layer.chain_id)?.is_some();
+            if !has_tree || !(staged || layer.packed || self.blob_size(&layer.blob)?.is_some()) {
                 return Ok(Err(new.layers));
             }
         }
@@ -138,8 +156,8 @@ impl Images {
     /// Returns the record of an image that lacks nothing.
     fn whole_image(&self, id: &ImageId) -> Result<Option<ImageRecord>> {
         let Ok(record) = self.image(id) else { return Ok(None) };
-        for blob in record.layers.iter().map(|layer| &layer.blob).chain([&record.manifest, id.digest()]) {
-            if self.blob_size(blob)?.is_none() {
+        for blob in record.blobs() {
+            if self.blob_size(&blob)?.is_none() {
                 return Ok(None);
             }
         }

@@ -19,6 +19,9 @@ pub enum Error {
     /// A short id fits several images.
     #[error("image id prefix `{prefix}` is ambiguous: it fits {}", .matches.join(", "))]
     Ambiguous { prefix: String, matches: Vec<String> },
+    /// A container's image was removed by force: its layers are there, but nothing tells of them.
+    #[error("the image {0} that it was made from has been removed")]
+    ImageRemoved(String),
     #[error(transparent)]
     Reference(#[from] InvalidReference),
     #[error(transparent)]
@@ -109,7 +112,7 @@ impl Error {
         match self {
             Self::NotFound(_) | Self::SnapshotNotFound(_) => Class::NotFound,
             Self::SnapshotExists(_) => Class::AlreadyExists,
-            Self::Ambiguous { .. } | Self::Conflict(_) => Class::Conflict,
+            Self::Ambiguous { .. } | Self::Conflict(_) | Self::ImageRemoved(_) => Class::Conflict,
             Self::Reference(error) => error.class(),
             Self::Digest(error) => error.class(),
             Self::Document { source, .. } => source.class(),

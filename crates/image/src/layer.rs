@@ -3,25 +3,34 @@
 //! ```text
 //! source ─ read + decompress ─┬─ sha256 ─ diff id          (three threads, chunks of 256 KiB,
 //!                             └─ tar entries ─ directory    at most eight in flight)
+//! tree ─ tar entries ─ (the same, to copy it or to write it out)
 //! ```
 
 mod compression;
 mod extract;
+mod pack;
 mod pipeline;
+mod stack;
+mod zeros;
 
+#[cfg(test)]
+mod pack_tests;
 #[cfg(test)]
 mod tests;
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::path::PathBuf;
 
-use oci::digest::DiffId;
+use oci::digest::{DiffId, Digest};
 use sys::Dir;
 
 pub(crate) use compression::{decompress, detect};
 use extract::Extractor;
+pub(crate) use pack::{Packing, attributes, is_gone, pack, write_error};
+pub(crate) use stack::{Parts, Seen, Stack, is_opaque, is_whiteout};
 
 use crate::Result;
-use crate::tar::TarReader;
+use crate::tar::{TarReader, TarWriter};
 
 /// What was learnt while a layer was extracted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +54,84 @@ pub struct Applied {
 /// Nothing is synced here: the caller writes back once for all layers it makes.
 pub fn apply(source: impl Read + Send, target: &Dir) -> Result<Applied> {
     let mut extractor = Extractor::new(target)?;
-    let diff_id = pipeline::run(source, |chunks| {
-        let mut reader = TarReader::new(chunks);
-        while let Some(entry) = reader.next()? {
-            extractor.extract(&entry, &mut reader)?;
-        }
-        extractor.finish()
-    })?;
+    let diff_id = pipeline::run(source, |chunks| extract_all(&mut extractor, chunks))?;
     Ok(extractor.applied(diff_id))
+}
+
+/// Copies a tree into an empty directory by way of its archive, which is written nowhere: what is hashed and what is
+/// extracted are the same bytes, whatever becomes of the tree meanwhile. Returns the length of the archive too, and
+/// what no layer can hold and was left out.
+pub(crate) fn apply_tree(
+    tree: &Dir,
+    packing: &Packing<'_>,
+    target: &Dir,
+) -> Result<(Applied, u64, Vec<PathBuf>)> {
+    let mut extractor = Extractor::new(target)?;
+    let (mut size, mut left_out) = (0, Vec::new());
+    let diff_id = pipeline::run_with(
+        |feed| {
+            let mut tar = TarWriter::new(Counted { sink: feed, bytes: 0 });
+            left_out = pack(tree, packing, &mut tar)?;
+            size = tar.finish().map_err(write_error)?.bytes;
+            Ok(())
+        },
+        |chunks| extract_all(&mut extractor, chunks),
+    )?;
+    Ok((extractor.applied(diff_id), size, left_out))
+}
+
+/// Writes the archive of a tree, which the same tree always gives; returns its digest.
+pub(crate) fn write_packed(tree: &Dir, packing: &Packing<'_>, sink: &mut dyn Write) -> Result<DiffId> {
+    pipeline::run_with(
+        |feed| {
+            let mut tar = TarWriter::new(feed);
+            pack(tree, packing, &mut tar)?;
+            tar.finish().map_err(write_error).map(drop)
+        },
+        |chunks| chunks.write_to(sink),
+    )
+}
+
+/// Passes bytes on and returns their digest.
+pub(crate) fn stream(mut source: impl Read + Send, sink: &mut dyn Write) -> Result<Digest> {
+    let passed = pipeline::run_with(|feed| feed.read_all(&mut source), |chunks| chunks.write_to(sink))?;
+    Ok(*passed.digest())
+}
+
+/// Writes a whole file system as an archive; what is in it stays as it is, whatever it means to overlayfs.
+pub fn write_tree(tree: &Dir, sink: &mut dyn Write) -> Result<()> {
+    pipeline::write_with(
+        |feed| {
+            let mut tar = TarWriter::new(feed);
+            pack(tree, &Packing::WHOLE, &mut tar)?;
+            tar.finish().map_err(write_error).map(drop)
+        },
+        sink,
+    )
+}
+
+fn extract_all(extractor: &mut Extractor<'_>, chunks: &mut pipeline::Chunks<'_>) -> Result<()> {
+    let mut reader = TarReader::new(chunks);
+    while let Some(entry) = reader.next()? {
+        extractor.extract(&entry, &mut reader)?;
+    }
+    extractor.finish()
+}
+
+/// Counts what passes.
+struct Counted<W> {
+    sink: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.sink.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.sink.flush()
+    }
 }

@@ -22,8 +22,10 @@
 
 mod archive;
 mod audit;
+mod capture;
 mod commit;
 mod content;
+mod difference;
 mod error;
 mod hash;
 mod import;
@@ -41,11 +43,14 @@ mod view;
 #[path = "../tests/support/archive.rs"]
 mod fixture;
 
-pub use archive::Loaded;
+pub use archive::{Loaded, SaveFormat, Saving};
 pub use audit::Audit;
+pub use capture::{Capture, Captured};
+pub use difference::{ChangeKind, FileChange};
 pub use error::{Error, Result, TarError};
 pub use hash::{chain_ids, sha256};
 pub use import::{Change, Import, apply_changes};
+pub use layer::write_tree;
 pub use record::{ImageRecord, LayerRecord, LayerRef, ReferenceRecord, Target};
 pub use remove::{Force, ImageUse, Removal};
 pub use root::{Images, Lease};

@@ -43,6 +43,9 @@ pub struct LayerRef {
     /// It hides all below it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub opaque: bool,
+    /// Its blob, the plain tar, lies nowhere: it is packed from the tree whenever somebody wants it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub packed: bool,
 }
 
 impl LayerRef {
@@ -56,6 +59,7 @@ impl LayerRef {
             media_type: media_type.to_owned(),
             size: layer.size,
             opaque: layer.opaque,
+            packed: false,
         }
     }
 }
@@ -90,6 +94,12 @@ impl ImageRecord {
     pub fn stack(&self) -> Vec<ChainId> {
         let base = self.layers.iter().rposition(|layer| layer.opaque).unwrap_or(0);
         self.layers[base..].iter().rev().map(|layer| layer.chain_id).collect()
+    }
+
+    /// Returns the blobs that must lie in the store.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = Digest> {
+        let layers = self.layers.iter().filter(|layer| !layer.packed).map(|layer| layer.blob);
+        layers.chain([self.manifest, *self.id.digest()])
     }
 
     /// Returns the chain id of the topmost layer.

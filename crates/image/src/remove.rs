@@ -108,8 +108,7 @@ impl Images {
                 removals.push(Removal::DeletedLayer(layer.chain_id));
             }
         }
-        let layers = image.layers.iter().map(|layer| layer.blob);
-        for blob in layers.chain([image.manifest, *image.id.digest()]) {
+        for blob in image.blobs() {
             if !needed.blobs.contains(&blob) {
                 self.discard(&blob_path(&blob), trash)?;
             }
@@ -122,11 +121,8 @@ impl Images {
         let mut needed = Needed::default();
         for id in self.image_ids()? {
             let image = self.image(&id)?;
-            needed.blobs.extend([image.manifest, *id.digest()]);
-            for layer in &image.layers {
-                needed.blobs.insert(layer.blob);
-                needed.layers.insert(layer.chain_id);
-            }
+            needed.blobs.extend(image.blobs());
+            needed.layers.extend(image.layers.iter().map(|layer| layer.chain_id));
         }
         for key in self.list()? {
             let top = match self.parent(&key) {

@@ -117,12 +117,7 @@ impl Snapshots for Images {
     }
 
     fn usage(&self, key: &str) -> Result<Usage> {
-        let path = snapshot_path(key)?.join("upper");
-        let upper = match self.root.open_dir(path) {
-            Err(error) if error.is_not_found() => return Err(Error::SnapshotNotFound(key.to_owned())),
-            other => other?,
-        };
-        Ok(usage_of(&upper)?)
+        Ok(usage_of(&self.upper(key)?)?)
     }
 
     fn list(&self) -> Result<Vec<String>> {
@@ -162,6 +157,27 @@ impl Images {
         Ok(ancestry)
     }
 
+    /// Opens the tree of a layer; links in it lead nowhere else.
+    pub(crate) fn layer_tree(&self, chain_id: &ChainId) -> Result<Dir> {
+        match self.root.open_dir(layer_path(chain_id).join("fs")) {
+            Err(error) if error.is_not_found() => Err(missing(*chain_id)),
+            other => Ok(other?),
+        }
+    }
+
+    /// Opens what a container has written.
+    pub(crate) fn upper(&self, key: &str) -> Result<Dir> {
+        match self.root.open_dir(snapshot_path(key)?.join("upper")) {
+            Err(error) if error.is_not_found() => Err(Error::SnapshotNotFound(key.to_owned())),
+            other => Ok(other?),
+        }
+    }
+
+    /// Returns the record of a layer of an image.
+    pub(crate) fn layer_of(&self, layer: &crate::LayerRef) -> Result<LayerRecord> {
+        self.layer(&layer.chain_id)?.ok_or_else(|| missing(layer.chain_id))
+    }
+
     /// Returns the record of a layer, `None` where there is no such layer.
     pub(crate) fn layer(&self, chain_id: &ChainId) -> Result<Option<LayerRecord>> {
         let dir = match self.root.open_dir(layer_path(chain_id)) {
@@ -174,7 +190,7 @@ impl Images {
         }
     }
 
-    fn stack_below(&self, top: Option<ChainId>) -> Result<Vec<ChainId>> {
+    pub(crate) fn stack_below(&self, top: Option<ChainId>) -> Result<Vec<ChainId>> {
         let ancestry = self.ancestry(top)?;
         let end = ancestry.iter().position(|layer| layer.opaque).map_or(ancestry.len(), |base| base + 1);
         Ok(ancestry[..end].iter().map(|layer| layer.chain_id).collect())

@@ -1,4 +1,5 @@
-//! Reads tar archives entry by entry: ustar, GNU and PAX, sparse files of all four formats.
+//! Tar archives entry by entry. The reader knows ustar, GNU and PAX, and sparse files of all four formats; what is
+//! written is told in `write`.
 //!
 //! An own reader and not the `tar` crate's, because layers are hostile input: extension headers are
 //! bounded, a malformed PAX record is an error and never skipped, sizes that contradict each other
@@ -9,6 +10,7 @@
 mod header;
 mod pax;
 mod sparse;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,7 @@ use std::io::BufRead;
 use header::{BLOCK, Block};
 use pax::Pax;
 pub(crate) use sparse::Sparse;
+pub(crate) use write::TarWriter;
 
 /// Limit of one extension header (long name or PAX records): Go's reader has the same.
 const EXTENSION_BYTES_MAX: u64 = 1 << 20;

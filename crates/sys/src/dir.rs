@@ -35,6 +35,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
 pub use copy::{copy_attributes_of_root, copy_tree};
+pub use meta::{attribute, list_attributes};
 pub use read::Entry;
 
 use crate::{Context, Error, Result};

@@ -1,22 +1,25 @@
 //! One verb a file: its arguments, and what they mean.
 
 use engine::request::{
-    AttachRequest, AuditRequest, ContainerRequest, EventsRequest, ExecRequest, HistoryRequest,
-    ImageInspectRequest, ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest,
-    LogsRequest, PauseRequest, PortRequest, PruneRequest, PsRequest, RemoveImagesRequest, RemoveRequest,
-    RenameRequest, RestartRequest, RunRequest, StartRequest, StatsRequest, StopRequest, TagRequest,
-    TopRequest, UpdateRequest, WaitRequest,
+    AttachRequest, AuditRequest, CommitRequest, ContainerRequest, DiffRequest, EventsRequest, ExecRequest,
+    ExportRequest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportRequest, InfoRequest,
+    InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest, PortRequest, PruneRequest,
+    PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest, RestartRequest, RunRequest, SaveRequest,
+    StartRequest, StatsRequest, StopRequest, TagRequest, TopRequest, UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
 use crate::print::{HistoryView, ImagesView, PsView, StatsView};
 
 pub(crate) mod attach;
+pub(crate) mod commit;
 pub(crate) mod container_prune;
 pub(crate) mod create;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod image_inspect;
 pub(crate) mod images;
@@ -36,6 +39,7 @@ pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
+pub(crate) mod save;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
@@ -58,10 +62,13 @@ pub enum Command {
     Attach(AttachRequest),
     Audit(AuditRequest),
     Boot,
+    Commit(CommitRequest),
     Create(ContainerRequest),
+    Diff(DiffRequest),
     Doctor(InfoRequest, Format),
     Events(EventsRequest, Format),
     Exec(ExecRequest),
+    Export(ExportRequest),
     History(HistoryRequest, HistoryView),
     ImageInspect(ImageInspectRequest, Format),
     Images(ImagesRequest, ImagesView),
@@ -88,6 +95,7 @@ pub enum Command {
     Rename(RenameRequest),
     Restart(RestartRequest),
     Run(RunRequest),
+    Save(SaveRequest),
     Start(StartRequest),
     Stats {
         request: StatsRequest,

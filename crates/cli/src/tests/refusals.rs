@@ -201,7 +201,7 @@ fn words_and_verbs() {
             "pull busybox",
             "container foo",
             "container strat x",
-            "container commit x",
+            "container checkpoint x",
             "help foo",
             "--bogus ps",
             "--rot /x ps",

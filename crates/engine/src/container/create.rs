@@ -247,7 +247,7 @@ fn arguments(request: &ContainerRequest, config: &oci::image::Config) -> Result<
     Ok(args)
 }
 
-const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// PATH, then the image's variables, then the request's changes.
 fn environment(request: &ContainerRequest, config: &oci::image::Config) -> Vec<String> {

@@ -135,7 +135,7 @@ fn open_source(path: &Path) -> Result<std::fs::File> {
     })
 }
 
-fn platform(wanted: &crate::request::Platform) -> oci::image::Platform {
+pub(super) fn platform(wanted: &crate::request::Platform) -> oci::image::Platform {
     let mut platform = oci::image::Platform::host();
     platform.os.clone_from(&wanted.os);
     if let Some(architecture) = &wanted.architecture {

@@ -2,6 +2,7 @@
 
 mod list;
 mod manage;
+mod save;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use crate::paths::Engine;
 
 pub use list::{history, inspect, list};
 pub use manage::{import, load, remove, tag};
+pub use save::save;
 
 /// An image that a container is about to be made from; its layers cannot be collected meanwhile.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ pub(crate) fn snapshot_dir(engine: &Engine, key: &str) -> PathBuf {
     engine.root.join("snapshots").join(key)
 }
 
-fn overlay(record: &ContainerRecord) -> Result<&Overlay> {
+pub(crate) fn overlay(record: &ContainerRecord) -> Result<&Overlay> {
     record.rootfs.as_ref().ok_or_else(|| {
         Error::new(oci::class::Class::Internal, format!("container `{}` has no file system", record.name))
             .hint(format!("remove it with `coracle rm {}`", record.name))

@@ -7,6 +7,7 @@
 mod container;
 mod filter;
 mod image;
+mod layers;
 mod lifecycle;
 mod mount;
 mod namespace;
@@ -28,6 +29,7 @@ pub use image::{
     Digest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportChange, ImportRequest, LoadRequest,
     RemoveImagesRequest, TagRequest,
 };
+pub use layers::{ArchiveFormat, CommitRequest, DiffRequest, ExportRequest, SaveRequest};
 pub use lifecycle::{
     AttachRequest, ExecRequest, ExitedFilter, HealthFilter, InspectKind, InspectRequest, KillRequest,
     LogsRequest, PauseRequest, PsRequest, RemoveRequest, RenameRequest, RestartRequest, StartRequest,

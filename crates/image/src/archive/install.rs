@@ -234,6 +234,12 @@ pub(crate) fn descriptor(blob: &StagedBlob, media_type: &str) -> Descriptor {
     }
 }
 
+/// Points to a layer of an image that is there.
+pub(crate) fn descriptor_of(layer: &LayerRef) -> Descriptor {
+    let blob = StagedBlob { name: String::new(), digest: layer.blob, size: layer.blob_size };
+    descriptor(&blob, &layer.media_type)
+}
+
 fn image_record(
     found: &Found,
     config: &ImageConfig,

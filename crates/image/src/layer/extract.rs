@@ -403,12 +403,15 @@ fn write_data<R: BufRead>(
 /// The extended attributes that a layer may set. Overlay's own would let it forge whiteouts and
 /// redirects into other layers; the labels of security modules are this machine's affair.
 fn kept_xattrs(entry: &Entry) -> impl Iterator<Item = (&OsStr, &[u8])> {
-    entry.xattrs.iter().map(|(name, value)| (OsStr::from_bytes(name), &**value)).filter(|(name, _)| {
-        let name = name.as_bytes();
-        let overlay = name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
-        let label = name.starts_with(b"security.") && name != b"security.capability";
-        !overlay && !label && !name.contains(&0) && !name.is_empty()
-    })
+    let kept = entry.xattrs.iter().filter(|(name, _)| is_kept(name));
+    kept.map(|(name, value)| (OsStr::from_bytes(name), &**value))
+}
+
+/// Whether a layer may have an extended attribute of this name.
+pub(super) fn is_kept(name: &[u8]) -> bool {
+    let overlay = name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
+    let label = name.starts_with(b"security.") && name != b"security.capability";
+    !overlay && !label && !name.contains(&0) && !name.is_empty()
 }
 
 fn times(entry: &Entry) -> Timestamps {

@@ -22,49 +22,137 @@ pub(super) fn run(
     source: impl Read + Send,
     consume: impl FnOnce(&mut Chunks<'_>) -> Result<()>,
 ) -> Result<DiffId> {
-    let pool = Pool::default();
-    let (chunk_sender, chunk_receiver) = sync_channel(CHUNKS_IN_FLIGHT);
+    run_with(|feed| decompress_into(source, feed), consume)
+}
+
+/// Does the same for bytes that `produce` makes.
+pub(super) fn run_with(
+    produce: impl FnOnce(&mut Feed<'_>) -> Result<()> + Send,
+    consume: impl FnOnce(&mut Chunks<'_>) -> Result<()>,
+) -> Result<DiffId> {
     let (hash_sender, hash_receiver) = sync_channel(CHUNKS_IN_FLIGHT);
+    let pool = &Pool::default();
     std::thread::scope(|threads| {
-        let pool = &pool;
-        let producer = threads.spawn(move || produce(source, pool, &chunk_sender, hash_sender));
         let hasher = threads.spawn(move || hash(pool, &hash_receiver));
-        let mut chunks = Chunks { receiver: chunk_receiver, pool, current: None, at: 0 };
-        let consumed = consume(&mut chunks).and_then(|()| chunks.drain());
-        // Makes a producer that still sends give up.
-        drop(chunks);
-        let produced = producer.join().expect("the producer does not panic");
+        let passed = pass(pool, Some(hash_sender), produce, consume);
         let sha256 = hasher.join().expect("the hasher does not panic");
-        // The producer's own fault is told better than its echo in the consumer.
-        produced?;
-        consumed?;
-        Ok(DiffId::new(sha256.finish()))
+        passed.map(|()| DiffId::new(sha256.finish()))
     })
 }
 
-fn produce(
-    source: impl Read + Send,
-    pool: &Pool,
-    chunks: &SyncSender<io::Result<Arc<Vec<u8>>>>,
-    hashes: SyncSender<Arc<Vec<u8>>>,
+/// Writes what `produce` makes; the two work at the same time.
+pub(super) fn write_with(
+    produce: impl FnOnce(&mut Feed<'_>) -> Result<()> + Send,
+    sink: &mut dyn io::Write,
 ) -> Result<()> {
-    let (_, mut source) = decompress(source)?;
-    loop {
-        let mut buffer = pool.lock().expect("no holder panics").pop().unwrap_or_default();
-        buffer.resize(CHUNK_BYTES, 0);
-        match read_full(&mut *source, &mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(len) => buffer.truncate(len),
-            Err(source) => {
-                // The consumer must not take the end of the channel for the end of the archive.
-                let _ = chunks.send(Err(io::ErrorKind::BrokenPipe.into()));
-                return Err(Error::Read { what: "layer".to_owned(), source });
+    pass(&Pool::default(), None, produce, |chunks| chunks.write_to(sink))
+}
+
+/// Passes on what a thread produces.
+fn pass(
+    pool: &Pool,
+    hashes: Option<SyncSender<Arc<Vec<u8>>>>,
+    produce: impl FnOnce(&mut Feed<'_>) -> Result<()> + Send,
+    consume: impl FnOnce(&mut Chunks<'_>) -> Result<()>,
+) -> Result<()> {
+    let (sender, receiver) = sync_channel(CHUNKS_IN_FLIGHT);
+    std::thread::scope(|threads| {
+        let producer = threads.spawn(move || {
+            let mut feed = Feed { pool, chunks: sender, hashes, buffer: Vec::new(), refused: false };
+            let produced = produce(&mut feed).and_then(|()| feed.send().map_err(feed_error));
+            match produced {
+                // The consumer tells why.
+                Err(_) if feed.refused => Ok(()),
+                Err(error) => {
+                    feed.fail();
+                    Err(error)
+                }
+                Ok(()) => Ok(()),
             }
+        });
+        let mut chunks = Chunks { receiver, pool, current: None, at: 0 };
+        let consumed = consume(&mut chunks).and_then(|()| chunks.drain());
+        // Makes a producer that still sends give up.
+        drop(chunks);
+        // The producer's own fault is told better than its echo in the consumer.
+        producer.join().expect("the producer does not panic")?;
+        consumed
+    })
+}
+
+fn decompress_into(source: impl Read + Send, feed: &mut Feed<'_>) -> Result<()> {
+    let (_, mut source) = decompress(source)?;
+    feed.read_all(&mut *source)
+}
+
+fn feed_error(source: io::Error) -> Error {
+    Error::Read { what: "layer".to_owned(), source }
+}
+
+/// Takes bytes in and passes them on as chunks, to be hashed and consumed.
+#[derive(Debug)]
+pub(crate) struct Feed<'p> {
+    pool: &'p Pool,
+    chunks: SyncSender<io::Result<Arc<Vec<u8>>>>,
+    hashes: Option<SyncSender<Arc<Vec<u8>>>>,
+    buffer: Vec<u8>,
+    /// Whoever consumes has given up.
+    refused: bool,
+}
+
+impl Feed<'_> {
+    /// Takes in all that a source has.
+    pub(super) fn read_all(&mut self, source: &mut dyn Read) -> Result<()> {
+        loop {
+            self.buffer.resize(CHUNK_BYTES, 0);
+            let len = match read_full(source, &mut self.buffer) {
+                Ok(len) => len,
+                Err(error) => {
+                    self.buffer.clear();
+                    return Err(feed_error(error));
+                }
+            };
+            self.buffer.truncate(len);
+            if len == 0 {
+                return Ok(());
+            }
+            self.send().map_err(feed_error)?;
         }
-        let chunk = Arc::new(buffer);
-        if hashes.send(Arc::clone(&chunk)).is_err() || chunks.send(Ok(chunk)).is_err() {
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
             return Ok(());
         }
+        let next = self.pool.lock().expect("no holder panics").pop().unwrap_or_default();
+        let chunk = Arc::new(std::mem::replace(&mut self.buffer, next));
+        self.buffer.clear();
+        let hashed = self.hashes.as_ref().is_none_or(|hashes| hashes.send(Arc::clone(&chunk)).is_ok());
+        self.refused = !hashed || self.chunks.send(Ok(chunk)).is_err();
+        if self.refused { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    /// The consumer must not take the end of the channel for the end of the archive.
+    fn fail(&self) {
+        let _ = self.chunks.send(Err(io::ErrorKind::BrokenPipe.into()));
+    }
+}
+
+impl io::Write for Feed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.capacity() < CHUNK_BYTES {
+            self.buffer.reserve_exact(CHUNK_BYTES - self.buffer.len());
+        }
+        let len = bytes.len().min(CHUNK_BYTES - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..len]);
+        if self.buffer.len() == CHUNK_BYTES {
+            self.send()?;
+        }
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -93,6 +181,19 @@ pub(super) struct Chunks<'p> {
 }
 
 impl Chunks<'_> {
+    /// Writes all that comes.
+    pub(super) fn write_to(&mut self, sink: &mut dyn io::Write) -> Result<()> {
+        loop {
+            let piece = self.fill_buf().map_err(feed_error)?;
+            if piece.is_empty() {
+                return sink.flush().map_err(super::write_error);
+            }
+            sink.write_all(piece).map_err(super::write_error)?;
+            let len = piece.len();
+            self.consume(len);
+        }
+    }
+
     fn drain(&mut self) -> Result<()> {
         loop {
             let len =

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, Gid, Mode, OFlags, Stat, Statx, StatxFlags, Timestamps, Uid, XattrFlags, chmodat, chownat,
-    fstat, fsync, lgetxattr, llistxattr, lremovexattr, lsetxattr, openat, statat, statx, syncfs, utimensat,
+    fgetxattr, flistxattr, fstat, fsync, lgetxattr, llistxattr, lremovexattr, lsetxattr, openat, statat,
+    statx, syncfs, utimensat,
 };
 use rustix::io::Errno;
 
@@ -173,6 +174,23 @@ impl Dir {
 /// Changes the mode of an inode by its descriptor, `O_PATH` too (fchmod refuses those).
 fn chmod_fd(fd: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
     chmodat(CWD, proc_path(fd, None), Mode::from_raw_mode(mode), AtFlags::empty())
+}
+
+/// Returns the names of all extended attributes of an open file.
+pub fn list_attributes(file: impl AsFd) -> std::io::Result<Vec<Vec<u8>>> {
+    let names = match grown(|buffer| flistxattr(&file, buffer)) {
+        Err(Errno::OPNOTSUPP) => Vec::new(),
+        other => other?,
+    };
+    Ok(names.split(|b| *b == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+/// Returns an extended attribute of an open file, `None` where there is none.
+pub fn attribute(file: impl AsFd, name: &OsStr) -> std::io::Result<Option<Vec<u8>>> {
+    match grown(|buffer| fgetxattr(&file, name, buffer)) {
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        other => Ok(Some(other?)),
+    }
 }
 
 /// Calls with a growing buffer until the answer fits; 64 KiB is the kernel's limit (xattr(7)).
