@@ -76,6 +76,9 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         Command::Exec(request) => exec(&engine, &request),
         Command::Logs(request) => logs(&engine, &request),
         Command::Ps(request, view) => {
+            if view.quiet && !matches!(view.format, crate::Format::Text | crate::Format::Raw) {
+                warn("--format is ignored, as --quiet is set");
+            }
             let rows = container::list(&engine, &request).map_err(|e| failure(&e, 1))?;
             show_formatted(print::ps(&rows, &view, &clock()))
         }

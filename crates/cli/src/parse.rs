@@ -240,6 +240,7 @@ impl Line<'_> {
         let flag = flag.split([' ', '=', '[']).next().unwrap_or_default();
         let value = context(ContextKind::InvalidValue).unwrap_or_default();
         let mut hint = None;
+        let mut code = BAD_USAGE;
         let text = match error.kind() {
             ErrorKind::UnknownArgument if flag.starts_with("--") => {
                 let known: Vec<String> = long_flags(command);
@@ -250,10 +251,9 @@ impl Line<'_> {
             ErrorKind::UnknownArgument => self.unknown_short(flag),
             ErrorKind::ValueValidation => {
                 let cause = error.source();
-                hint = cause
-                    .and_then(|cause| cause.downcast_ref::<Invalid>())
-                    .and_then(Invalid::hint_text)
-                    .map(str::to_owned);
+                let invalid = cause.and_then(|cause| cause.downcast_ref::<Invalid>());
+                hint = invalid.and_then(Invalid::hint_text).map(str::to_owned);
+                code = invalid.and_then(Invalid::exit_code).unwrap_or(code);
                 let cause = cause.map(|cause| cause.to_string()).unwrap_or_default();
                 format!(
                     "invalid argument \"{value}\" for \"{}\" flag: {cause}",
@@ -267,7 +267,7 @@ impl Line<'_> {
                 error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
             }
         };
-        Failure { text, hint: Some(hint.unwrap_or_else(|| self.see_help())), code: BAD_USAGE }
+        Failure { text, hint: Some(hint.unwrap_or_else(|| self.see_help())), code }
     }
 
     fn unknown_short(&self, flag: &str) -> String {

@@ -5,6 +5,7 @@ use engine::request::PsRequest;
 use super::Command;
 use crate::caller::Caller;
 use crate::grammar::filter;
+use crate::grammar::format::Format;
 use crate::grammar::{Read, number};
 use crate::options::{ListOptions, Listed};
 use crate::parse::{Arguments, Words};
@@ -49,7 +50,8 @@ impl Arguments for Args {
         let format = self.list.format;
         // As in Docker, a template that shows sizes has them measured.
         let size = self.size || !self.list.quiet && format.mentions("Size");
-        let mut request = PsRequest { all: self.all, last, size, ..PsRequest::default() };
+        let platform = !self.list.quiet && (format == Format::Json || format.mentions("Platform"));
+        let mut request = PsRequest { all: self.all, last, size, platform, ..PsRequest::default() };
         filter::apply_to_ps(&self.list.filter, &mut request)?;
         let view = PsView { format, quiet: self.list.quiet, truncate: !self.no_trunc, size: self.size };
         Ok(Command::Ps(request, view))

@@ -39,18 +39,29 @@ pub(crate) mod volume;
 pub(crate) struct Invalid {
     text: String,
     hint: Option<String>,
+    code: Option<u8>,
 }
 
 impl Invalid {
     /// Makes a reason.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), hint: None }
+        Self { text: text.into(), hint: None, code: None }
     }
 
     /// Adds what to write instead.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Sets an exit code of its own.
+    pub(crate) fn code(self, code: u8) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    /// Returns the exit code, if it has one of its own.
+    pub(crate) fn exit_code(&self) -> Option<u8> {
+        self.code
     }
 
     /// Returns what to write instead, if there is something to say.

@@ -26,8 +26,8 @@ pub(crate) struct ListOptions<T: Listed> {
         help = format!("Provide filter values ({})", T::FILTERS.join(", ")),
     )]
     pub(crate) filter: Vec<Pair>,
-    /// Format output: 'table', 'table TEMPLATE', 'json' or a Go template
-    #[arg(long, value_parser = format::parse_rows, default_value = "", hide_default_value = true)]
+    /// Format output: 'table', 'table TEMPLATE', 'json', 'raw' or a Go template
+    #[arg(long, value_parser = format::parse_list, default_value = "", hide_default_value = true)]
     pub(crate) format: Format,
     #[arg(short, long, help = format!("Only display {}", T::IDENTITY))]
     pub(crate) quiet: bool,

@@ -3,11 +3,12 @@
 use engine::request::view::{ContainerRow, ContainerSize, ContainerState, PrunedContainers};
 use serde_json::{Value, json};
 
-use super::rows::{Heads, Row, formatted, labels};
+use super::rows::{Heads, Row, formatted, labels, raw};
 use super::table::table;
 use super::{Clock, human, short_id};
 use crate::grammar::format::Format;
 use crate::template;
+use crate::text::quoted_as_in_go;
 
 /// How `ps` is shown.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,11 +35,16 @@ const HEADS: &Heads = &[
     ("LocalVolumes", "LOCAL VOLUMES"),
     ("Mounts", "MOUNTS"),
     ("Networks", "NETWORKS"),
+    ("Platform", "PLATFORM"),
+    ("HealthStatus", "HEALTH STATUS"),
     ("Size", "SIZE"),
 ];
 
 /// Returns the text of `ps`.
 pub fn ps(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> template::Result<String> {
+    if view.format == Format::Raw {
+        return Ok(raw(rows.iter().map(|row| object(row, view, clock)), raw_fields(view)));
+    }
     if view.quiet {
         return Ok(rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect());
     }
@@ -47,6 +53,27 @@ pub fn ps(rows: &[ContainerRow], view: &PsView, clock: &Clock) -> template::Resu
         Some(text) => text,
         None => columns(rows, view, clock),
     })
+}
+
+/// Returns what `--format raw` shows.
+fn raw_fields(view: &PsView) -> &'static [(&'static str, &'static str)] {
+    const ALL: &[(&str, &str)] = &[
+        ("container_id", "ID"),
+        ("image", "Image"),
+        ("command", "Command"),
+        ("created_at", "CreatedAt"),
+        ("state", "State"),
+        ("status", "Status"),
+        ("names", "Names"),
+        ("labels", "Labels"),
+        ("ports", "Ports"),
+        ("size", "Size"),
+    ];
+    match () {
+        () if view.quiet => &ALL[..1],
+        () if view.size => ALL,
+        () => &ALL[..ALL.len() - 1],
+    }
 }
 
 /// Returns the text of `container prune`.
@@ -94,6 +121,8 @@ fn object(row: &ContainerRow, view: &PsView, clock: &Clock) -> Value {
         "LocalVolumes": row.local_volumes.to_string(),
         "Mounts": mounts(&row.mounts, view.truncate),
         "Networks": row.networks.join(","),
+        "Platform": row.platform,
+        "HealthStatus": row.health.unwrap_or_default(),
         "Size": size(row.size),
     })
 }
@@ -120,27 +149,7 @@ fn command(words: &[String], truncate: bool) -> String {
         false => word.clone(),
     };
     let line = words.iter().enumerate().map(word).collect::<Vec<_>>().join(" ");
-    quote(&if truncate { human::ellipsis(&line, 20) } else { line })
-}
-
-fn quote(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{b}' => quoted.push_str("\\v"),
-            '\u{c}' => quoted.push_str("\\f"),
-            '\0'..='\u{1f}' | '\u{7f}' => quoted.push_str(&format!("\\x{:02x}", u32::from(letter))),
-            letter if letter.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
-            letter => quoted.push(letter),
-        }
-    }
-    quoted + "\""
+    quoted_as_in_go(&if truncate { human::ellipsis(&line, 20) } else { line })
 }
 
 fn status(row: &ContainerRow, clock: &Clock) -> String {
@@ -199,6 +208,7 @@ mod tests {
             mounts: vec!["/a/rather/long/path".to_owned()],
             networks: vec!["none".to_owned()],
             ports: String::new(),
+            platform: Some("linux/amd64".to_owned()),
             size: Some(ContainerSize { writable: 1_234, total: 4_260_000 }),
             health: None,
             degraded: None,
@@ -234,6 +244,10 @@ mod tests {
     fn for_programs() {
         let view = PsView { truncate: true, quiet: true, ..PsView::default() };
         assert_eq!(ps(&rows()[..2], &view, &test_clock()).unwrap(), "aaaaaaaaaaaa\nbbbbbbbbbbbb\n");
+        let raw = PsView { truncate: true, size: true, format: Format::Raw, ..PsView::default() };
+        insta::assert_snapshot!("ps_raw", ps(&rows()[..2], &raw, &test_clock()).unwrap());
+        let quiet = PsView { quiet: true, ..raw };
+        assert_eq!(ps(&rows()[..1], &quiet, &test_clock()).unwrap(), "container_id: aaaaaaaaaaaa\n");
         let view = PsView { truncate: true, format: Format::Json, ..PsView::default() };
         insta::assert_snapshot!("ps_json", ps(&rows()[..1], &view, &test_clock()).unwrap());
     }
@@ -250,8 +264,8 @@ mod tests {
             "NAMES     a         STATE\nfirst     b         RUNNING\nsecond    b         EXITED\n"
         );
         let error = shown("{{.Name}}").unwrap_err();
-        assert_eq!(error.to_string(), "template `{{.Name}}`: there is no field `Name`");
-        assert!(error.hint_text().unwrap().contains("Names"));
+        assert_eq!(error.to_string(), "template `{{.Name}}`, column 3: there is no field `Name`");
+        assert_eq!(error.hint_text(), Some("did you mean .Names?"));
     }
 
     #[test]

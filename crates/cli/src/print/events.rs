@@ -1,7 +1,6 @@
 //! Events, a line each.
 
 use engine::{Event, EventKind};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Clock;
@@ -11,17 +10,17 @@ use crate::template;
 /// Returns the line of an event.
 pub fn event(event: &Event, format: &Format, clock: &Clock) -> template::Result<String> {
     Ok(match format {
-        Format::Text => format!("{}\n", plain(event, clock)),
+        Format::Text | Format::Raw => format!("{}\n", plain(event, clock)),
         Format::Json => format!("{}\n", document(event)),
+        // JSON has other names than templates, also where a template asks for it.
+        Format::Template(template) if template.is_json() => format!("{}\n", document(event)),
         Format::Template(template) | Format::Table(template) => template.render(&fields(event))? + "\n",
     })
 }
 
 /// `TIME TYPE ACTION ID (attributes, by name)`
 fn plain(event: &Event, clock: &Clock) -> String {
-    let time = Timestamp::from_nanosecond(event.time.into()).unwrap_or_default();
-    let time = time.to_zoned_datetime(clock.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%9f%:z").to_string();
-    let time = time.strip_suffix("+00:00").map_or(time.clone(), |bare| format!("{bare}Z"));
+    let time = clock.rfc3339_of_nanos(event.time);
     let attributes: Vec<_> = event.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let (kind, action, id) = (event.kind.word(), &event.action, &event.id);
     match attributes.is_empty() {

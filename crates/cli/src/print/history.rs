@@ -57,7 +57,7 @@ fn object(row: &HistoryRow, view: &HistoryView, clock: &Clock) -> serde_json::Va
         "Comment": row.comment,
         "CreatedAt": at(row, clock),
         "CreatedBy": created_by(row, view),
-        "CreatedSince": since(row, clock),
+        "CreatedSince": if view.human { since(row, clock) } else { at(row, clock) },
         "ID": id(row, view),
         "Size": size(row, view),
     })

@@ -3,7 +3,7 @@
 use engine::request::view::ImageRow;
 use serde_json::json;
 
-use super::rows::{Heads, Row, formatted};
+use super::rows::{Heads, Row, formatted, raw};
 use super::table::table;
 use super::{Clock, human, short_id};
 use crate::grammar::format::Format;
@@ -36,14 +36,34 @@ const HEADS: &Heads = &[
 
 /// Returns the text of `images`.
 pub fn images(rows: &[ImageRow], view: &ImagesView, clock: &Clock) -> template::Result<String> {
-    if view.quiet {
-        return Ok(rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect());
-    }
     let objects = rows.iter().map(|row| Row::new(object(row, view, clock)));
-    Ok(match formatted(&view.format, HEADS, objects)? {
-        Some(text) => text,
-        None => columns(rows, view, clock),
+    if let Some(text) = formatted(&view.format, HEADS, objects)? {
+        return Ok(text);
+    }
+    let objects = rows.iter().map(|row| object(row, view, clock));
+    Ok(match view.format {
+        Format::Raw => raw(objects, raw_fields(view)),
+        _ if view.quiet => rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect(),
+        _ => columns(rows, view, clock),
     })
+}
+
+/// Returns what `--format raw` shows.
+fn raw_fields(view: &ImagesView) -> &'static [(&'static str, &'static str)] {
+    const PLAIN: &[(&str, &str)] = &[
+        ("repository", "Repository"),
+        ("tag", "Tag"),
+        ("image_id", "ID"),
+        ("created_at", "CreatedAt"),
+        ("virtual_size", "Size"),
+    ];
+    const DIGESTS: &[(&str, &str)] =
+        &[PLAIN[0], PLAIN[1], ("digest", "Digest"), PLAIN[2], PLAIN[3], PLAIN[4]];
+    match () {
+        () if view.quiet => &PLAIN[2..3],
+        () if view.digests => DIGESTS,
+        () => PLAIN,
+    }
 }
 
 fn columns(rows: &[ImageRow], view: &ImagesView, clock: &Clock) -> String {
@@ -108,6 +128,10 @@ fn images_for_people_and_programs() {
     insta::assert_snapshot!("images", shown(view.clone()));
     insta::assert_snapshot!("images_digests", shown(ImagesView { digests: true, ..view.clone() }));
     insta::assert_snapshot!("images_json", shown(ImagesView { format: Format::Json, ..view.clone() }));
+    insta::assert_snapshot!(
+        "images_raw",
+        shown(ImagesView { format: Format::Raw, digests: true, ..view.clone() })
+    );
     let quiet = ImagesView { quiet: true, truncate: false, ..view };
     assert_eq!(images(&rows[..1], &quiet, &clock).unwrap(), format!("{}\n", digest("a")));
 }

@@ -9,7 +9,7 @@ use crate::template;
 /// Returns the text of `inspect`: an array with Docker's indent, or a line for each object.
 pub fn inspect(objects: &[serde_json::Value], format: &Format) -> template::Result<String> {
     match format {
-        Format::Text => Ok(indented(objects)),
+        Format::Text | Format::Raw => Ok(indented(objects)),
         // As with Docker, `json` is the same array without blanks; `{{json .}}` gives lines.
         Format::Json => Ok(format!("{}\n", serde_json::Value::from(objects))),
         Format::Template(template) | Format::Table(template) => {

@@ -65,7 +65,21 @@ impl Clock {
     /// Returns a moment as RFC 3339: `2026-01-31T12:00:00+01:00`.
     fn rfc3339(&self, moment: i64) -> String {
         let Ok(moment) = Timestamp::from_second(moment) else { return "N/A".to_owned() };
-        moment.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+        self.rfc3339_with(moment, "%Y-%m-%dT%H:%M:%S")
+    }
+
+    /// Returns a moment in nanoseconds as RFC 3339, with all nine digits.
+    fn rfc3339_of_nanos(&self, moment: i64) -> String {
+        let moment = Timestamp::from_nanosecond(moment.into()).unwrap_or_default();
+        self.rfc3339_with(moment, "%Y-%m-%dT%H:%M:%S.%9f")
+    }
+
+    /// As in Go, the zone of Greenwich is a `Z`.
+    fn rfc3339_with(&self, moment: Timestamp, form: &str) -> String {
+        let moment = moment.to_zoned_datetime(self.zone.clone());
+        let zone =
+            if moment.offset().is_zero() { "Z".to_owned() } else { moment.strftime("%:z").to_string() };
+        format!("{}{zone}", moment.strftime(form))
     }
 }
 

@@ -3,7 +3,7 @@
 use engine::request::view::NetworkRow;
 use serde_json::{Value, json};
 
-use super::rows::{Heads, Row, formatted, labels};
+use super::rows::{Heads, Row, formatted, labels, raw};
 use super::table::table;
 use super::{Clock, short_id};
 use crate::grammar::format::Format;
@@ -34,15 +34,22 @@ const HEADS: &Heads = &[
 /// Every network is of this machine alone.
 const SCOPE: &str = "local";
 
+/// What `--format raw` shows; with `--quiet` the first alone.
+const RAW: &[(&str, &str)] =
+    &[("network_id", "ID"), ("name", "Name"), ("driver", "Driver"), ("scope", "Scope")];
+
 /// Returns the text of `network ls`.
 pub fn networks(rows: &[NetworkRow], view: &NetworksView, clock: &Clock) -> template::Result<String> {
-    if view.quiet {
-        return Ok(rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect());
-    }
     let objects = rows.iter().map(|row| Row::labelled(object(row, view, clock), &row.labels));
-    Ok(match formatted(&view.format, HEADS, objects)? {
-        Some(text) => text,
-        None => {
+    if let Some(text) = formatted(&view.format, HEADS, objects)? {
+        return Ok(text);
+    }
+    Ok(match view.format {
+        Format::Raw => {
+            raw(rows.iter().map(|row| object(row, view, clock)), if view.quiet { &RAW[..1] } else { RAW })
+        }
+        _ if view.quiet => rows.iter().map(|row| format!("{}\n", short_id(&row.id, view.truncate))).collect(),
+        _ => {
             let cells = rows.iter().map(|row| {
                 let id = short_id(&row.id, view.truncate).to_owned();
                 vec![id, row.name.clone(), row.driver.clone(), SCOPE.to_owned()]
@@ -86,7 +93,7 @@ fn networks_for_people_and_programs() {
     };
     let rows = [row("a", "bridge", "bridge", &[]), row("b", "web", "macvlan", &[("a", "b"), ("c", "")])];
     let shown = |format: &str, quiet, truncate| {
-        let format = crate::grammar::format::parse_rows(format).unwrap();
+        let format = crate::grammar::format::parse_list(format).unwrap();
         networks(&rows, &NetworksView { format, quiet, truncate }, &super::test_clock()).unwrap()
     };
     assert_eq!(
@@ -101,6 +108,16 @@ fn networks_for_people_and_programs() {
     assert_eq!(
         shown("json", false, true).lines().nth(1).unwrap(),
         r#"{"CreatedAt":"1970-01-12 13:46:40.25 +0000 UTC","Driver":"macvlan","ID":"bbbbbbbbbbbb","IPv4":"true","IPv6":"true","Internal":"false","Labels":"a=b,c=","Name":"web","Scope":"local"}"#
+    );
+    assert_eq!(
+        shown("raw", false, true).split_once("\n\n").unwrap().0,
+        "network_id: aaaaaaaaaaaa\nname: bridge\ndriver: bridge\nscope: local"
+    );
+    assert_eq!(shown("raw", true, true), "network_id: aaaaaaaaaaaa\nnetwork_id: bbbbbbbbbbbb\n");
+    assert_eq!(shown("{{.Name}}", true, true), "bridge\nweb\n", "a format counts more than --quiet");
+    assert_eq!(
+        shown("table {{.Name}}\\t{{.Driver}}\\n{{.Scope}}", false, true),
+        "NAME      DRIVER\nSCOPE\nbridge    bridge\nlocal\nweb       macvlan\nlocal\n"
     );
     assert_eq!(pruned_networks(&["web".into()]), "Deleted Networks:\nweb\n\n");
     assert_eq!(pruned_networks(&[]), "");

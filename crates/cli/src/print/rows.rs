@@ -52,7 +52,7 @@ pub(crate) fn formatted<'a>(
     rows: impl Iterator<Item = Row<'a>>,
 ) -> template::Result<Option<String>> {
     match format {
-        Format::Text => Ok(None),
+        Format::Text | Format::Raw => Ok(None),
         Format::Json => Ok(Some(rows.map(|row| format!("{}\n", row.fields)).collect())),
         Format::Template(template) => {
             let lines = rows.map(|row| Ok(row.render(template)? + "\n"));
@@ -62,6 +62,17 @@ pub(crate) fn formatted<'a>(
     }
 }
 
+/// Returns a line for each field, and a blank one behind each row that has several.
+pub(crate) fn raw(rows: impl Iterator<Item = Value>, fields: &[(&str, &str)]) -> String {
+    let end = if fields.len() > 1 { "\n" } else { "" };
+    let line = |row: &Value, (label, field): &(&str, &str)| {
+        let value = row[*field].as_str().unwrap_or_default();
+        format!("{label}:{}{value}\n", if value.is_empty() { "" } else { " " })
+    };
+    let lines = |row: Value| fields.iter().map(|field| line(&row, field)).collect::<String>() + end;
+    rows.map(lines).collect()
+}
+
 fn columns<'a>(
     template: &Template,
     heads: &Heads,
@@ -69,11 +80,13 @@ fn columns<'a>(
 ) -> template::Result<String> {
     let heads: Map<String, Value> =
         heads.iter().map(|(field, head)| ((*field).to_owned(), (*head).into())).collect();
-    let head = template.render_heads(&Value::Object(heads), &head_of_call)?;
-    let cells = |line: String| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
-    let rows = rows.map(|row| row.render(template).map(cells));
-    let rows = rows.collect::<template::Result<Vec<_>>>()?;
-    let head = cells(head);
+    let mut lines = vec![template.render_heads(&Value::Object(heads), &head_of_call)?];
+    for row in rows {
+        lines.push(row.render(template)?);
+    }
+    let cells = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+    let mut rows: Vec<Vec<String>> = lines.iter().flat_map(|lines| lines.split('\n')).map(cells).collect();
+    let head = rows.remove(0);
     Ok(table(&head.iter().map(String::as_str).collect::<Vec<_>>(), &rows))
 }
 

@@ -4,7 +4,7 @@ use engine::request::view::{PrunedVolumes, VolumeRow};
 use serde_json::{Value, json};
 
 use super::human;
-use super::rows::{Heads, Row, formatted, labels};
+use super::rows::{Heads, Row, formatted, labels, raw};
 use super::table::table;
 use crate::grammar::format::Format;
 use crate::template;
@@ -31,15 +31,19 @@ const HEADS: &Heads = &[
     ("Status", "STATUS"),
 ];
 
+/// What `--format raw` shows; with `--quiet` the first alone.
+const RAW: &[(&str, &str)] = &[("name", "Name"), ("driver", "Driver")];
+
 /// Returns the text of `volume ls`.
 pub fn volumes(rows: &[VolumeRow], view: &VolumesView) -> template::Result<String> {
-    if view.quiet {
-        return Ok(rows.iter().map(|row| format!("{}\n", row.name)).collect());
-    }
     let objects = rows.iter().map(|row| Row::labelled(object(row), &row.labels));
-    Ok(match formatted(&view.format, HEADS, objects)? {
-        Some(text) => text,
-        None => {
+    if let Some(text) = formatted(&view.format, HEADS, objects)? {
+        return Ok(text);
+    }
+    Ok(match view.format {
+        Format::Raw => raw(rows.iter().map(object), if view.quiet { &RAW[..1] } else { RAW }),
+        _ if view.quiet => rows.iter().map(|row| format!("{}\n", row.name)).collect(),
+        _ => {
             let cells: Vec<_> = rows.iter().map(|row| vec![row.driver.clone(), row.name.clone()]).collect();
             table(&["DRIVER", "VOLUME NAME"], &cells)
         }
@@ -79,12 +83,13 @@ fn volumes_for_people_and_programs() {
     };
     let rows = [row("db", &[("a", "b"), ("c", "")]), row("web", &[])];
     let shown = |format: &str, quiet| {
-        let format = crate::grammar::format::parse_rows(format).unwrap();
+        let format = crate::grammar::format::parse_list(format).unwrap();
         volumes(&rows, &VolumesView { format, quiet }).unwrap()
     };
     assert_eq!(shown("", false), "DRIVER    VOLUME NAME\nlocal     db\nlocal     web\n");
     assert_eq!(shown("", true), "db\nweb\n");
     assert_eq!(shown("{{.Name}} {{.Label \"a\"}} {{.Labels}}", false), "db b a=b,c=\nweb  \n");
+    assert_eq!(shown("raw", false), "name: db\ndriver: local\n\nname: web\ndriver: local\n\n");
     assert!(shown("json", false).contains(r#""Mountpoint":"/v/db/_data","Name":"db","Scope":"local""#));
     let gone = PrunedVolumes { names: vec!["db".into()], bytes: 1500 };
     assert_eq!(pruned(&gone), "Deleted Volumes:\ndb\n\nTotal reclaimed space: 1.5kB\n");

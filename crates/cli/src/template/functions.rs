@@ -5,13 +5,11 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::eval::{Reading, truth};
-use super::{Error, Result, format};
+use super::{Error, Result, escape, format};
 
 /// Calls a function.
 pub(super) fn call(name: &str, arguments: &[Value], reading: Reading) -> Result<Value> {
-    if reading == Reading::Heads
-        && matches!(name, "json" | "lower" | "upper" | "title" | "truncate" | "pad" | "split" | "join")
-    {
+    if reading == Reading::Heads && KEEPS_HEADS.contains(&name) {
         return Ok(arguments.first().cloned().unwrap_or_default());
     }
     let text = |text: String| Ok(Value::String(text));
@@ -30,6 +28,9 @@ pub(super) fn call(name: &str, arguments: &[Value], reading: Reading) -> Result<
             }))
         }
         ("truncate", [value, count]) => text(word(name, value)?.chars().take(whole(name, count)?).collect()),
+        ("html", values) => text(escape::html(&print(values))),
+        ("js", values) => text(escape::js(&print(values))),
+        ("urlquery", values) => text(escape::url_query(&print(values))),
         ("print", values) => text(print(values)),
         ("println", values) => {
             text(format!("{}\n", values.iter().map(format::show).collect::<Vec<_>>().join(" ")))
@@ -59,17 +60,28 @@ pub(super) fn call(name: &str, arguments: &[Value], reading: Reading) -> Result<
     }
 }
 
-const KNOWN: [&str; 23] = [
-    "and", "eq", "ge", "gt", "index", "join", "json", "le", "len", "lower", "lt", "ne", "not", "or", "pad",
-    "print", "printf", "println", "slice", "split", "title", "truncate", "upper",
+const KNOWN: [&str; 26] = [
+    "and", "eq", "ge", "gt", "html", "index", "join", "js", "json", "le", "len", "lower", "lt", "ne", "not",
+    "or", "pad", "print", "printf", "println", "slice", "split", "title", "truncate", "upper", "urlquery",
+];
+
+/// Functions that make of a value something else than its column is named for. Those that lay out are not among
+/// them: heads are laid out with their columns.
+const KEEPS_HEADS: [&str; 13] = [
+    "html", "index", "join", "js", "json", "len", "lower", "slice", "split", "title", "truncate", "upper",
+    "urlquery",
 ];
 
 /// Whether there is a function of this name.
 pub(super) fn exists(name: &str) -> Result<()> {
     match KNOWN.contains(&name) {
         true => Ok(()),
-        false => Err(Error::new(format!("there is no function `{name}`"))
-            .hint(format!("there are: {}", KNOWN.join(", ")))),
+        false => Err(Error::new(format!("there is no function `{name}`")).hint(
+            match crate::suggest::nearest(name, KNOWN) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("there are: {}", KNOWN.join(", ")),
+            },
+        )),
     }
 }
 
@@ -90,7 +102,7 @@ fn title(text: &str) -> String {
     let mut starts = true;
     let letters = text.chars().flat_map(|letter| {
         let shown: Vec<char> = if starts { letter.to_uppercase().collect() } else { vec![letter] };
-        starts = !letter.is_alphanumeric();
+        starts = !(letter.is_alphanumeric() || letter == '_');
         shown
     });
     letters.collect()
@@ -99,6 +111,11 @@ fn title(text: &str) -> String {
 fn join(list: &Value, between: &str) -> Result<String> {
     match list {
         Value::Array(items) => Ok(items.iter().map(format::show).collect::<Vec<_>>().join(between)),
+        Value::Object(items) => {
+            let mut texts: Vec<String> = items.values().map(format::show).collect();
+            texts.sort_unstable();
+            Ok(texts.join(between))
+        }
         Value::Null => Ok(String::new()),
         other => Err(Error::new(format!("`join` needs a list, not {}", format::quoted(other)))),
     }
@@ -146,6 +163,13 @@ fn index(value: &Value, key: &Value) -> Result<Value> {
             let at = whole("index", key)?;
             let item = items.get(at).cloned();
             item.ok_or_else(|| Error::new(format!("index {at} is beyond a list of {}", items.len())))
+        }
+        // As in Go, a text is a list of bytes.
+        (Value::String(text), Value::Number(_)) => {
+            let at = whole("index", key)?;
+            let byte = text.as_bytes().get(at).copied();
+            let byte = byte.map(Value::from);
+            byte.ok_or_else(|| Error::new(format!("index {at} is beyond a text of {} bytes", text.len())))
         }
         (Value::Null, Value::String(_)) => Ok(Value::String(String::new())),
         _ => Err(Error::new(format!(

@@ -2,13 +2,21 @@
 
 use serde_json::Number;
 
+use super::literal;
 use super::{Error, Result};
 
 /// A stretch of the template.
 #[derive(Debug, PartialEq)]
 pub(super) enum Piece {
     Text(String),
-    Action(Vec<Token>),
+    Action(Vec<Placed>),
+}
+
+/// A token, and where it stands in the template, in bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Placed {
+    pub(super) token: Token,
+    pub(super) at: usize,
 }
 
 /// A word of an action.
@@ -33,11 +41,23 @@ pub(super) enum Token {
     Assign,
 }
 
-/// Cuts a template into its pieces.
-pub(super) fn pieces(source: &str) -> Result<Vec<Piece>> {
+/// Whether `\t` and `\n`, written out outside of actions, are a tab and a line end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Escapes {
+    Read,
+    Kept,
+}
+
+/// Cuts a template into its pieces, beginning behind as many bytes as `from` says.
+pub(super) fn pieces(source: &str, from: usize, escapes: Escapes) -> Result<Vec<Piece>> {
     let mut pieces = Vec::new();
-    let mut rest = source;
+    let mut rest = &source[from..];
     let mut trim_next = false;
+    let push = |text: &str, pieces: &mut Vec<Piece>| match escapes {
+        _ if text.is_empty() => {}
+        Escapes::Kept => pieces.push(Piece::Text(text.to_owned())),
+        Escapes::Read => pieces.push(Piece::Text(text.replace("\\t", "\t").replace("\\n", "\n"))),
+    };
     loop {
         let (text, after) = match rest.find("{{") {
             Some(at) => (&rest[..at], Some(&rest[at + 2..])),
@@ -45,24 +65,19 @@ pub(super) fn pieces(source: &str) -> Result<Vec<Piece>> {
         };
         let text = if trim_next { text.trim_start() } else { text };
         let Some(after) = after else {
-            push_text(&mut pieces, text);
+            push(text, &mut pieces);
             return Ok(pieces);
         };
         let inner = after.strip_prefix('-').filter(|rest| rest.starts_with(blank));
-        push_text(&mut pieces, if inner.is_some() { text.trim_end() } else { text });
-        let mut lexer = Lexer { rest: inner.unwrap_or(after), trims: false };
+        push(if inner.is_some() { text.trim_end() } else { text }, &mut pieces);
+        let opened = source.len() - after.len() - 2;
+        let mut lexer = Lexer { source, opened, rest: inner.unwrap_or(after), trims: false };
         let tokens = lexer.action()?;
         // A comment leaves nothing.
         if !tokens.is_empty() {
             pieces.push(Piece::Action(tokens));
         }
         (rest, trim_next) = (lexer.rest, lexer.trims);
-    }
-}
-
-fn push_text(pieces: &mut Vec<Piece>, text: &str) {
-    if !text.is_empty() {
-        pieces.push(Piece::Text(text.to_owned()));
     }
 }
 
@@ -75,30 +90,48 @@ fn in_name(letter: char) -> bool {
 }
 
 struct Lexer<'a> {
+    source: &'a str,
+    /// Where the action began.
+    opened: usize,
+    /// The end of the source that is still to be read.
     rest: &'a str,
     /// Whether the action ended with a mark that trims the text behind it.
     trims: bool,
 }
 
 impl<'a> Lexer<'a> {
+    fn here(&self) -> usize {
+        self.source.len() - self.rest.len()
+    }
+
+    fn not_closed(&self, what: &str, at: usize) -> Error {
+        Error::new(format!("{what} is not closed")).at(at)
+    }
+
     /// Reads to the end of the action, behind its braces.
-    fn action(&mut self) -> Result<Vec<Token>> {
+    fn action(&mut self) -> Result<Vec<Placed>> {
         if let Some(comment) = self.rest.trim_start_matches(blank).strip_prefix("/*") {
-            let end = comment.find("*/").ok_or_else(|| Error::new("a comment is not closed"))?;
+            let end = comment.find("*/").ok_or_else(|| self.not_closed("a comment", self.opened))?;
             self.rest = &comment[end + 2..];
-            return if self.at_end() { Ok(Vec::new()) } else { Err(Error::new("a comment stands alone")) };
+            return match self.at_end() {
+                true => Ok(Vec::new()),
+                false => Err(Error::new("a comment stands alone").at(self.opened)),
+            };
         }
-        let mut tokens = Vec::new();
+        let mut tokens: Vec<Placed> = Vec::new();
         loop {
             let before = self.rest.len();
             if self.at_end() {
                 return match tokens.is_empty() {
-                    true => Err(Error::new("`{{}}` holds nothing to print")),
+                    true => Err(Error::new("`{{}}` holds nothing to print").at(self.opened)),
                     false => Ok(tokens),
                 };
             }
             let glued = before == self.rest.len();
-            tokens.push(self.token(glued, tokens.last())?);
+            let at = self.here();
+            let last = tokens.last().map(|last| &last.token);
+            let token = self.token(glued, last).map_err(|error| error.at(at))?;
+            tokens.push(Placed { token, at });
         }
     }
 
@@ -131,11 +164,9 @@ impl<'a> Lexer<'a> {
                 return Ok(token);
             }
         }
-        let first = self
-            .rest
-            .chars()
-            .next()
-            .ok_or_else(|| Error::new("an action is not closed").hint("every `{{` needs its `}}`"))?;
+        let Some(first) = self.rest.chars().next() else {
+            return Err(self.not_closed("an action", self.opened).hint("every `{{` needs its `}}`"));
+        };
         let after = &self.rest[first.len_utf8()..];
         match first {
             '.' if after.starts_with(in_name) && !after.starts_with(|next: char| next.is_ascii_digit()) => {
@@ -153,7 +184,8 @@ impl<'a> Lexer<'a> {
                 self.rest = after;
                 Ok(Token::Variable(self.name().to_owned()))
             }
-            '"' => self.quoted(after),
+            '"' => self.literal('"').map(Token::Text),
+            '\'' => literal::character(&self.literal('\'')?).map(Token::Number),
             '`' => {
                 let end = after.find('`').ok_or_else(|| Error::new("a string is not closed"))?;
                 self.rest = &after[end + 1..];
@@ -178,33 +210,13 @@ impl<'a> Lexer<'a> {
         // A trim mark behind a number needs a blank, so the sign here is the number's own.
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
-        let whole = text.trim_start_matches('+').parse::<i64>().ok().map(Number::from);
-        let number = whole.or_else(|| text.parse().ok().and_then(Number::from_f64));
-        number.map(Token::Number).ok_or_else(|| Error::new(format!("`{text}` is not a number")))
+        literal::number(text).map(Token::Number)
     }
 
-    fn quoted(&mut self, text: &'a str) -> Result<Token> {
-        let mut value = String::new();
-        let mut letters = text.char_indices();
-        while let Some((at, letter)) = letters.next() {
-            match letter {
-                '"' => {
-                    self.rest = &text[at + 1..];
-                    return Ok(Token::Text(value));
-                }
-                '\\' => match letters.next().map(|(_, letter)| letter) {
-                    Some('n') => value.push('\n'),
-                    Some('t') => value.push('\t'),
-                    Some('r') => value.push('\r'),
-                    Some(letter @ ('"' | '\\' | '\'')) => value.push(letter),
-                    Some(letter) => {
-                        return Err(Error::new(format!("unknown escape `\\{letter}` in a string")));
-                    }
-                    None => break,
-                },
-                letter => value.push(letter),
-            }
-        }
-        Err(Error::new("a string is not closed"))
+    /// Reads what stands between two of these marks.
+    fn literal(&mut self, mark: char) -> Result<String> {
+        let (text, rest) = literal::quoted(&self.rest[1..], mark)?;
+        self.rest = rest;
+        Ok(text)
     }
 }

@@ -58,12 +58,26 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
     if let Some(last) = request.last {
         rows.truncate(last);
     }
-    if request.size {
-        for row in &mut rows {
+    for row in &mut rows {
+        if request.size {
             row.size = size(engine, &row.id)?;
+        }
+        if request.platform {
+            row.platform = platform(engine, &row.id)?;
         }
     }
     Ok(rows)
+}
+
+/// Returns what a container's image is for; nothing where either has gone meanwhile.
+fn platform(engine: &Engine, id: &str) -> Result<Option<String>> {
+    let Some(container) = Container::load(engine, id)? else { return Ok(None) };
+    let image = crate::image::open(engine)?.resolve(&container.record.image_id);
+    Ok(image.ok().map(|image| {
+        let oci::image::Platform { os, architecture, variant, .. } = image.platform;
+        let parts = [Some(os), Some(architecture), variant].into_iter().flatten();
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+    }))
 }
 
 /// Measures a container on disk; nothing where it has gone meanwhile.
@@ -210,6 +224,7 @@ fn row(engine: &Engine, container: Container) -> Result<ContainerRow> {
         networks,
         ports,
         size: None,
+        platform: None,
         health: health.map(HealthStatus::word),
         degraded: None,
         id: record.id,

@@ -192,6 +192,8 @@ pub struct PsRequest {
     pub last: Option<usize>,
     /// Measure their writable layers.
     pub size: bool,
+    /// Look up what their images are for.
+    pub platform: bool,
     /// Beginnings of ids.
     pub ids: Vec<String>,
     /// Parts or patterns of names.

@@ -26,6 +26,8 @@ pub struct ContainerRow {
     /// As shown, like `0.0.0.0:80->80/tcp`.
     pub ports: String,
     pub size: Option<ContainerSize>,
+    /// What its image is for, as in `linux/amd64`; absent where nobody asked, or the image has gone.
+    pub platform: Option<String>,
     /// What its health checks say, where there are any and it runs: `starting`, `healthy`, `unhealthy`.
     pub health: Option<&'static str>,
     /// What keeps its networks from working, where that is known.
