@@ -1,17 +1,20 @@
 //! OCI spec → plan: pure, so that deciding is tested without a kernel.
 
+mod mounts;
+mod process;
+
 use std::path::{Component, Path, PathBuf};
 
 use oci::rootfs::Rootfs;
-use oci::runtime::{IdMapping, Linux, Mount, NamespaceKind, Process, Spec};
-use sys::credentials::capability_number;
+use oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
 use sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWPID, NEWTIME, NEWUSER, NEWUTS, namespace_names};
 
 use crate::error::{Error, Result};
-use crate::options::{IdmapOption, parse_options, propagation};
-use crate::step::{
-    BuildStep, CapabilityWords, DeviceKind, Idmap, InitStep, MountStep, Plan, Program, Source,
-};
+use crate::options::propagation;
+use crate::step::{BuildStep, DeviceKind, InitStep, Plan, Program, Source};
+use mounts::mount_step;
+use process::init_steps;
+pub(crate) use process::process_steps;
 
 /// What a plan is made of besides the specification.
 #[derive(Debug, Clone)]
@@ -250,61 +253,6 @@ fn device_steps(linux: &Linux, steps: &mut Vec<BuildStep>) -> Result<()> {
     Ok(())
 }
 
-fn mount_step(mount: &Mount, own_user_namespace: bool) -> Result<MountStep> {
-    let options = parse_options(&mount.options);
-    let kind = mount.kind.as_deref().unwrap_or("none");
-    let source = if let Some(layers) = &mount.layers {
-        Source::Image { layers: layers.clone(), subpath: mount.subpath.clone() }
-    } else if options.bind || kind == "bind" {
-        let path = mount
-            .source
-            .clone()
-            .ok_or_else(|| invalid(format!("bind mount on {} has no source", mount.destination.display())))?;
-        Source::Bind { path, recursive: options.recursive_bind, subpath: mount.subpath.clone() }
-    } else {
-        match kind {
-            "proc" => Source::Proc { options: options.data.clone() },
-            "sysfs" => Source::Sysfs,
-            "mqueue" => Source::Mqueue,
-            "devpts" => Source::Devpts,
-            "cgroup" | "cgroup2" => Source::Cgroup,
-            "none" => return Err(invalid(format!("mount on {} has no type", mount.destination.display()))),
-            other => Source::New {
-                kind: other.to_owned(),
-                source: mount
-                    .source
-                    .as_ref()
-                    .map_or_else(|| other.to_owned(), |s| s.to_string_lossy().into_owned()),
-                options: options.data.clone(),
-            },
-        }
-    };
-    let idmap = match options.idmap {
-        Some(IdmapOption::Container) if own_user_namespace => Idmap::Container,
-        Some(IdmapOption::Owner) if own_user_namespace => Idmap::Owner,
-        Some(IdmapOption::Explicit { recursive }) if mount.uid_mappings.is_empty() => {
-            Idmap::Explicit { uid: Vec::new(), gid: Vec::new(), recursive }
-        }
-        option if !mount.uid_mappings.is_empty() => Idmap::Explicit {
-            uid: mount.uid_mappings.clone(),
-            gid: mount.gid_mappings.clone(),
-            recursive: matches!(option, Some(IdmapOption::Explicit { recursive: true })),
-        },
-        _ => Idmap::No,
-    };
-    Ok(MountStep {
-        destination: guest_path(&mount.destination)?,
-        source,
-        set: options.set,
-        clear: options.clear,
-        recursive_set: options.recursive_set,
-        recursive_clear: options.recursive_clear,
-        propagation: options.propagation,
-        propagation_recursive: options.propagation_recursive,
-        idmap,
-    })
-}
-
 /// Cleans a path inside: absolute, without `.` and `..` (the specification wants it so).
 fn guest_path(path: &Path) -> Result<PathBuf> {
     let mut clean = PathBuf::from("/");
@@ -336,114 +284,4 @@ fn prepare_steps(spec: &Spec, new_namespaces: u64) -> Vec<InitStep> {
         steps.push(InitStep::LoopbackUp);
     }
     steps
-}
-
-fn init_steps(
-    process: &Process,
-    linux: &Linux,
-    seccomp: Option<&(Vec<u8>, u32)>,
-    create_cwd: bool,
-    gate: bool,
-    own_user_namespace: bool,
-) -> Result<Vec<InitStep>> {
-    let mut steps = Vec::new();
-    if own_user_namespace {
-        steps.push(InitStep::BecomeRoot);
-        steps.push(InitStep::LockMounts);
-    }
-    if let Some(personality) = &linux.personality {
-        if let Some(flag) = personality.flags.first() {
-            return Err(invalid(format!("unknown personality flag `{flag}`")));
-        }
-        let domain = match personality.domain.as_str() {
-            "LINUX" => 0,
-            "LINUX32" => 8,
-            other => return Err(invalid(format!("unknown personality `{other}`"))),
-        };
-        steps.push(InitStep::Personality { domain });
-    }
-    if let Some(policy) = &linux.memory_policy {
-        steps.push(crate::memory_policy::memory_policy_step(policy)?);
-    }
-    process_steps(process, seccomp, create_cwd, gate, &mut steps)?;
-    Ok(steps)
-}
-
-/// The steps that turn a process into the one asked for; `exec` shares them.
-///
-/// Order (capabilities(7), seccomp(2)): bounding set while CAP_SETPCAP is there; the filter before the
-/// ids only when it may not be loaded without privilege; the working directory as the user.
-pub(crate) fn process_steps(
-    process: &Process,
-    seccomp: Option<&(Vec<u8>, u32)>,
-    create_cwd: bool,
-    gate: bool,
-    steps: &mut Vec<InitStep>,
-) -> Result<()> {
-    if let Some(priority) = &process.io_priority {
-        let class = match priority.class.as_str() {
-            "IOPRIO_CLASS_RT" => 1,
-            "IOPRIO_CLASS_BE" => 2,
-            "IOPRIO_CLASS_IDLE" => 3,
-            other => return Err(invalid(format!("unknown ioPriority class `{other}`"))),
-        };
-        let priority = u32::try_from(priority.priority)
-            .ok()
-            .filter(|p| *p < 8)
-            .ok_or_else(|| invalid("ioPriority must be 0 to 7"))?;
-        steps.push(InitStep::IoPriority { class, priority });
-    }
-    if let Some(scheduler) = &process.scheduler {
-        steps.push(InitStep::Scheduler(crate::scheduler::scheduler_step(scheduler)?));
-    }
-    if create_cwd {
-        // As root: the directory may be missing where the user could not make it.
-        steps.push(InitStep::WorkingDirectory { path: guest_path(&process.cwd)?, create: true });
-    }
-    let profile = process.apparmor_profile.as_ref();
-    if let Some(profile) = profile.filter(|name| !name.is_empty() && *name != "unconfined") {
-        if profile.contains(['\n', '\0']) {
-            return Err(invalid(format!("process.apparmorProfile `{}`", profile.escape_debug())));
-        }
-        steps.push(InitStep::AppArmor { profile: profile.clone() });
-    }
-    let sets = process.capabilities.clone().unwrap_or_default();
-    let bounding = mask(&sets.bounding);
-    let load = |steps: &mut Vec<InitStep>| {
-        if let Some((program, flags)) = seccomp {
-            steps.push(InitStep::Seccomp { program: program.clone(), flags: *flags });
-        }
-    };
-    steps.push(InitStep::Bounding { keep: bounding });
-    steps.push(InitStep::Umask { mask: process.user.umask.unwrap_or(0o022) });
-    if !process.no_new_privileges {
-        load(steps);
-    }
-    steps.push(InitStep::Identity {
-        uid: process.user.uid,
-        gid: process.user.gid,
-        groups: process.user.additional_gids.clone(),
-        capabilities: CapabilityWords {
-            effective: mask(&sets.effective),
-            permitted: mask(&sets.permitted),
-            inheritable: mask(&sets.inheritable),
-            // The kernel raises nothing else (capabilities(7)), and callers write specifications that ask for it.
-            ambient: mask(&sets.ambient) & mask(&sets.permitted) & mask(&sets.inheritable),
-        },
-    });
-    steps.push(InitStep::WorkingDirectory { path: guest_path(&process.cwd)?, create: false });
-    if process.no_new_privileges {
-        steps.push(InitStep::NoNewPrivileges);
-        load(steps);
-    }
-    if gate {
-        steps.push(InitStep::Gate);
-    }
-    Ok(())
-}
-
-/// Turns capability names into a mask; names this build does not know are dropped, as the
-/// specification asks.
-fn mask(names: &[String]) -> u64 {
-    names.iter().filter_map(|name| capability_number(name)).fold(0, |mask, number| mask | 1 << number)
 }

@@ -1,0 +1,118 @@
+//! The steps between a finished root and the program, for init and further processes.
+
+use oci::runtime::{Linux, Process};
+use sys::credentials::capability_number;
+
+use super::{guest_path, invalid};
+use crate::error::Result;
+use crate::step::{CapabilityWords, InitStep};
+
+pub(super) fn init_steps(
+    process: &Process,
+    linux: &Linux,
+    seccomp: Option<&(Vec<u8>, u32)>,
+    create_cwd: bool,
+    gate: bool,
+    own_user_namespace: bool,
+) -> Result<Vec<InitStep>> {
+    let mut steps = Vec::new();
+    if own_user_namespace {
+        steps.push(InitStep::BecomeRoot);
+        steps.push(InitStep::LockMounts);
+    }
+    if let Some(personality) = &linux.personality {
+        if let Some(flag) = personality.flags.first() {
+            return Err(invalid(format!("unknown personality flag `{flag}`")));
+        }
+        let domain = match personality.domain.as_str() {
+            "LINUX" => 0,
+            "LINUX32" => 8,
+            other => return Err(invalid(format!("unknown personality `{other}`"))),
+        };
+        steps.push(InitStep::Personality { domain });
+    }
+    if let Some(policy) = &linux.memory_policy {
+        steps.push(crate::memory_policy::memory_policy_step(policy)?);
+    }
+    process_steps(process, seccomp, create_cwd, gate, &mut steps)?;
+    Ok(steps)
+}
+
+/// The steps that turn a process into the one asked for; `exec` shares them.
+///
+/// Order (capabilities(7), seccomp(2)): bounding set while CAP_SETPCAP is there; the filter before the
+/// ids only when it may not be loaded without privilege; the working directory as the user.
+pub(crate) fn process_steps(
+    process: &Process,
+    seccomp: Option<&(Vec<u8>, u32)>,
+    create_cwd: bool,
+    gate: bool,
+    steps: &mut Vec<InitStep>,
+) -> Result<()> {
+    if let Some(priority) = &process.io_priority {
+        let class = match priority.class.as_str() {
+            "IOPRIO_CLASS_RT" => 1,
+            "IOPRIO_CLASS_BE" => 2,
+            "IOPRIO_CLASS_IDLE" => 3,
+            other => return Err(invalid(format!("unknown ioPriority class `{other}`"))),
+        };
+        let priority = u32::try_from(priority.priority)
+            .ok()
+            .filter(|p| *p < 8)
+            .ok_or_else(|| invalid("ioPriority must be 0 to 7"))?;
+        steps.push(InitStep::IoPriority { class, priority });
+    }
+    if let Some(scheduler) = &process.scheduler {
+        steps.push(InitStep::Scheduler(crate::scheduler::scheduler_step(scheduler)?));
+    }
+    if create_cwd {
+        // As root: the directory may be missing where the user could not make it.
+        steps.push(InitStep::WorkingDirectory { path: guest_path(&process.cwd)?, create: true });
+    }
+    let profile = process.apparmor_profile.as_ref();
+    if let Some(profile) = profile.filter(|name| !name.is_empty() && *name != "unconfined") {
+        if profile.contains(['\n', '\0']) {
+            return Err(invalid(format!("process.apparmorProfile `{}`", profile.escape_debug())));
+        }
+        steps.push(InitStep::AppArmor { profile: profile.clone() });
+    }
+    let sets = process.capabilities.clone().unwrap_or_default();
+    let bounding = mask(&sets.bounding);
+    let load = |steps: &mut Vec<InitStep>| {
+        if let Some((program, flags)) = seccomp {
+            steps.push(InitStep::Seccomp { program: program.clone(), flags: *flags });
+        }
+    };
+    steps.push(InitStep::Bounding { keep: bounding });
+    steps.push(InitStep::Umask { mask: process.user.umask.unwrap_or(0o022) });
+    if !process.no_new_privileges {
+        load(steps);
+    }
+    steps.push(InitStep::Identity {
+        uid: process.user.uid,
+        gid: process.user.gid,
+        groups: process.user.additional_gids.clone(),
+        capabilities: CapabilityWords {
+            effective: mask(&sets.effective),
+            permitted: mask(&sets.permitted),
+            inheritable: mask(&sets.inheritable),
+            // The kernel raises nothing else (capabilities(7)), and callers write specifications that ask for it.
+            ambient: mask(&sets.ambient) & mask(&sets.permitted) & mask(&sets.inheritable),
+        },
+    });
+    steps.push(InitStep::WorkingDirectory { path: guest_path(&process.cwd)?, create: false });
+    if process.no_new_privileges {
+        steps.push(InitStep::NoNewPrivileges);
+        load(steps);
+    }
+    if gate {
+        steps.push(InitStep::Gate);
+    }
+    Ok(())
+}
+
+/// Turns capability names into a mask; names this build does not know are dropped, as the
+/// specification asks.
+fn mask(names: &[String]) -> u64 {
+    names.iter().filter_map(|name| capability_number(name)).fold(0, |mask, number| mask | 1 << number)
+}
