@@ -196,7 +196,7 @@ impl Group {
         first_error.map_or(Ok(()), Err)
     }
 
-    /// Gives the v2 directory to the container's root, so that it can make groups below its own.
+    /// Gives the v2 directory to a user of the container, who can make groups below it.
     ///
     /// The files are those of /sys/kernel/cgroup/delegate (runtime-spec 1.2, "cgroup ownership"): limits stay with the engine.
     pub fn delegate(&self, uid: u32, gid: u32) -> Result<()> {

@@ -34,6 +34,7 @@ use crate::report::Report;
 use crate::step::{BuildStep, DeviceKind, Hooks, MountStep, Plan, Source};
 
 pub(crate) use idmap::user_namespace;
+pub(crate) use mounts::parameters;
 pub(crate) use sources::open_devices;
 
 type Outcome<T> = Result<T, Failure>;
@@ -479,9 +480,7 @@ fn inside(map: &[oci::runtime::IdMapping], id: u32, plan: &Plan) -> Outcome<u32>
     if !plan.own_user_namespace {
         return Ok(id);
     }
-    map.iter()
-        .find(|line| id >= line.container_id && id - line.container_id < line.size)
-        .map(|line| line.host_id + (id - line.container_id))
+    crate::ids::find(map, id)
         .ok_or_else(|| Failure::refused(format!("id {id} is outside the container's id range")))
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use oci::runtime::{IdMapping, State, Status};
+use oci::runtime::{State, Status};
 use rustix::fs::{Mode, OFlags};
 use sys::Context;
 use sys::process::{self, Child, CloneOptions, NEWNS, Pid};
@@ -26,34 +26,10 @@ pub struct Console {
 impl Console {
     /// Makes a devpts instance and one pty in it for a container with these ids.
     pub fn new(plan: &Plan) -> Result<Self> {
-        let devpts = sys::terminal::Devpts::new(plan.root_uid, plan.root_gid, terminal_group(plan), None)?;
+        let devpts = crate::terminals::planned(plan)?;
         let pty = devpts.open_pty()?;
         Ok(Self { devpts, pty })
     }
-}
-
-/// Returns the host's id of the group `tty`, or of root's where there is no such group: inside, or where we are.
-pub(crate) fn terminal_group(plan: &Plan) -> u32 {
-    const TTY: u32 = 5;
-    let id = |map: &[IdMapping]| {
-        let line = map.iter().find(|line| TTY >= line.container_id && TTY - line.container_id < line.size)?;
-        Some(line.host_id + (TTY - line.container_id))
-    };
-    if plan.own_user_namespace {
-        return id(&plan.gid_map).unwrap_or(plan.root_gid);
-    }
-    let is_known = read_map("/proc/self/gid_map").is_ok_and(|map| id(&map).is_some());
-    if is_known { TTY } else { plan.root_gid }
-}
-
-/// Reads an id map of a process (user_namespaces(7)).
-pub(crate) fn read_map(path: &str) -> sys::Result<Vec<IdMapping>> {
-    let line = |line: &str| {
-        let numbers: Vec<u32> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [container_id, host_id, size] = numbers[..] else { return None };
-        Some(IdMapping { container_id, host_id, size })
-    };
-    Ok(sys::fs::read_to_string(path)?.lines().filter_map(line).collect())
 }
 
 /// Whose child the container's first process is.

@@ -2,16 +2,16 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use oci::runtime::{MemoryPolicy, Process, State};
+use oci::runtime::{Linux, Process, State};
 use sys::process::{
     self, Child, CloneOptions, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS, Pid,
 };
 
 use crate::affinity::{Affinity, plan_affinity};
-use crate::create::read_map;
 use crate::error::{Error, Failure, Result};
+use crate::ids::read_map;
 use crate::init::{self, Gate, InitIo};
-use crate::plan::{host_id, process_steps};
+use crate::plan::{host_id, process_steps, shared_steps};
 use crate::report::{Message, Report};
 use crate::step::{InitStep, Listener, Program};
 
@@ -30,7 +30,8 @@ pub struct ExecInput<'a> {
     pub seccomp: Option<(Vec<u8>, u32)>,
     /// Who serves the filter's notifications, and the container's state that it is told.
     pub listener: Option<(Listener, State)>,
-    pub memory_policy: Option<&'a MemoryPolicy>,
+    /// The container's own part, where further processes have things from it: memory policy and personality.
+    pub linux: Option<&'a Linux>,
     pub stdio: [BorrowedFd<'a>; 3],
     /// The terminal side, when the process gets one; it replaces `stdio`.
     pub terminal: Option<BorrowedFd<'a>>,
@@ -66,8 +67,8 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
         steps.push(InitStep::BecomeRoot);
     }
     give_streams(target, input, namespaces & NEWUSER != 0)?;
-    if let Some(policy) = input.memory_policy {
-        steps.push(crate::memory_policy::memory_policy_step(policy)?);
+    if let Some(linux) = input.linux {
+        shared_steps(linux, &mut steps)?;
     }
     process_steps(input.process, input.seccomp.as_ref(), false, false, &mut steps)?;
     let program = Program {

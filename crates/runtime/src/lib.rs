@@ -11,6 +11,7 @@ mod create;
 mod error;
 mod exec;
 mod hooks;
+mod ids;
 mod init;
 mod listener;
 mod lists;
@@ -24,6 +25,7 @@ mod scheduler;
 mod stdio;
 pub mod step;
 mod sysctl;
+mod terminals;
 mod time_offsets;
 
 pub use create::{Console, CreateInput, Created, NetworkSetup, Parent, create, start_through};

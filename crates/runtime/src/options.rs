@@ -12,11 +12,17 @@ const STRICTATIME: u64 = 0x20;
 const NODIRATIME: u64 = 0x80;
 const NOSYMFOLLOW: u64 = 0x20_0000;
 
+/// Words for the whole of a file system, which fsconfig(2) takes for any; mounts of what is mounted elsewhere share it.
+const OF_FILE_SYSTEMS: [&str; 7] = ["async", "dirsync", "lazytime", "mand", "nolazytime", "nomand", "sync"];
+
+/// Words of mount(2) that the calls which replaced it have no place for: the kernel's messages are read from the
+/// context, and inode versions are counted by whichever file system has them.
+const WITHOUT_EFFECT: [&str; 5] = ["defaults", "iversion", "loud", "noiversion", "silent"];
+
 /// The words that mean the same for every file system; the rest goes to the file system itself.
 const WORDS: [&str; 33] = [
     "atime",
     "bind",
-    "defaults",
     "dev",
     "diratime",
     "exec",
@@ -32,6 +38,7 @@ const WORDS: [&str; 33] = [
     "private",
     "rbind",
     "relatime",
+    "remount",
     "ridmap",
     "ro",
     "rprivate",
@@ -73,7 +80,8 @@ pub fn mount_options() -> Vec<String> {
     ];
     // The builder takes this one out of what a tmpfs is asked.
     let mut options = vec!["tmpcopyup".to_owned()];
-    options.extend(WORDS.iter().map(|word| (*word).to_owned()));
+    let plain = WORDS.iter().chain(&OF_FILE_SYSTEMS).chain(&WITHOUT_EFFECT);
+    options.extend(plain.map(|word| (*word).to_owned()));
     options.extend(recursive.iter().map(|word| format!("r{word}")));
     options.sort_unstable();
     options.dedup();
@@ -85,6 +93,8 @@ pub fn mount_options() -> Vec<String> {
 pub(crate) struct MountOptions {
     pub(crate) bind: bool,
     pub(crate) recursive_bind: bool,
+    /// What is mounted there already is changed.
+    pub(crate) remount: bool,
     pub(crate) set: u64,
     pub(crate) clear: u64,
     pub(crate) recursive_set: u64,
@@ -132,11 +142,13 @@ fn apply_option(parsed: &mut MountOptions, option: &str) {
     match option {
         "bind" => parsed.bind = true,
         "rbind" => (parsed.bind, parsed.recursive_bind) = (true, true),
+        "remount" => parsed.remount = true,
         "idmap" => parsed.idmap = Some(IdmapOption::Explicit { recursive: false }),
         "ridmap" => parsed.idmap = Some(IdmapOption::Explicit { recursive: true }),
         "x-coracle.idmap=container" => parsed.idmap = Some(IdmapOption::Container),
         "x-coracle.idmap=owner" => parsed.idmap = Some(IdmapOption::Owner),
-        "defaults" | "" => {}
+        "" => {}
+        word if WITHOUT_EFFECT.contains(&word) => {}
         other => parsed.data.push(other.to_owned()),
     }
 }
@@ -217,8 +229,12 @@ mod tests {
 
     #[test]
     fn each_option_listed_is_understood() {
-        for option in mount_options().iter().filter(|option| *option != "tmpcopyup") {
-            assert_eq!(parse(option).data, Vec::<String>::new(), "{option}");
+        let others = ["tmpcopyup"].into_iter().chain(OF_FILE_SYSTEMS);
+        let (of_file_systems, ours): (Vec<_>, Vec<_>) =
+            mount_options().into_iter().partition(|option| others.clone().any(|other| other == option));
+        assert_eq!(of_file_systems.len(), 8);
+        for option in ours {
+            assert_eq!(parse(&option).data, Vec::<String>::new(), "{option}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::options::propagation;
 use crate::step::{BuildStep, DeviceKind, InitStep, Plan, Program, Source};
 use mounts::mount_step;
 use process::init_steps;
-pub(crate) use process::process_steps;
+pub(crate) use process::{process_steps, shared_steps};
 
 /// What a plan is made of besides the specification.
 #[derive(Debug, Clone)]
@@ -67,6 +67,7 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
     );
     Ok(Plan {
         new_namespaces,
+        prepare: prepare_steps(spec, new_namespaces, &join)?,
         join,
         uid_map: linux.uid_mappings.clone(),
         gid_map: linux.gid_mappings.clone(),
@@ -75,7 +76,6 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
         user_uid: host_id(&linux.uid_mappings, process.user.uid, own_user_namespace),
         own_user_namespace,
         build: build_steps(spec, &linux, process, input.rootfs, own_user_namespace)?,
-        prepare: prepare_steps(spec, new_namespaces),
         init: init_steps(
             process,
             &linux,
@@ -100,9 +100,7 @@ pub(crate) fn host_id(map: &[IdMapping], id: u32, own: bool) -> u32 {
     if !own {
         return id;
     }
-    map.iter()
-        .find(|line| id >= line.container_id && id - line.container_id < line.size)
-        .map_or(0, |line| line.host_id + (id - line.container_id))
+    crate::ids::find(map, id).unwrap_or(0)
 }
 
 fn flag_of(kind: NamespaceKind) -> u64 {
@@ -272,8 +270,15 @@ fn guest_path(path: &Path) -> Result<PathBuf> {
 }
 
 /// What init can do while the builder mounts.
-fn prepare_steps(spec: &Spec, new_namespaces: u64) -> Vec<InitStep> {
+fn prepare_steps(spec: &Spec, new_namespaces: u64, join: &[(u64, PathBuf)]) -> Result<Vec<InitStep>> {
     let mut steps = vec![InitStep::NewSession, InitStep::SessionKeyring];
+    let named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
+    let has_names = new_namespaces & NEWUTS != 0 || join.iter().any(|(flag, _)| *flag == NEWUTS);
+    if (named(&spec.hostname) || named(&spec.domainname)) && !has_names {
+        return Err(invalid(
+            "hostname and domainname need a uts namespace: without one they would be the host's",
+        ));
+    }
     if let Some(name) = spec.hostname.as_ref().filter(|name| !name.is_empty()) {
         steps.push(InitStep::Hostname { name: name.clone() });
     }
@@ -283,5 +288,5 @@ fn prepare_steps(spec: &Spec, new_namespaces: u64) -> Vec<InitStep> {
     if new_namespaces & NEWNET != 0 {
         steps.push(InitStep::LoopbackUp);
     }
-    steps
+    Ok(steps)
 }

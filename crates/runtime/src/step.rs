@@ -164,9 +164,15 @@ pub enum Source {
     Proc {
         options: Vec<String>,
     },
-    Sysfs,
-    Mqueue,
-    Devpts,
+    Sysfs {
+        options: Vec<String>,
+    },
+    Mqueue {
+        options: Vec<String>,
+    },
+    Devpts {
+        options: Vec<String>,
+    },
     /// The container's own cgroup, on the version the host has.
     Cgroup,
     /// A path of the host, or what lies below it where it is the root.
@@ -174,6 +180,10 @@ pub enum Source {
         path: PathBuf,
         recursive: bool,
         subpath: Option<PathBuf>,
+    },
+    /// What is mounted there already, with other options.
+    Remount {
+        options: Vec<String>,
     },
     /// Layers of an image, read-only, or a directory of them.
     Image {

@@ -126,12 +126,13 @@ patch_means! {
     host_namespaces: { "hostname": null, "linux": { "namespaces": [{ "type": "mount" }] } };
     joined_namespaces: { "linux": { "namespaces": [
         { "type": "user", "path": "/proc/7/ns/user" }, { "type": "network", "path": "/run/netns/web" },
-        { "type": "ipc", "path": "/proc/7/ns/ipc" }, { "type": "pid" }, { "type": "mount" }, { "type": "time" }
+        { "type": "ipc", "path": "/proc/7/ns/ipc" }, { "type": "pid" }, { "type": "mount" },
+        { "type": "time" }, { "type": "uts" }
     ] } };
     user_namespace: {
         "process": { "user": { "uid": 1000, "gid": 33 } },
         "linux": {
-            "namespaces": [{ "type": "user" }, { "type": "mount" }, { "type": "pid" }],
+            "namespaces": [{ "type": "user" }, { "type": "mount" }, { "type": "pid" }, { "type": "uts" }],
             "uidMappings": [
                 { "containerID": 0, "hostID": 100000, "size": 1000 }, { "containerID": 1000, "hostID": 500, "size": 1 }
             ],
@@ -242,7 +243,7 @@ fn refusals() {
     let map = json!([{ "containerID": 0, "hostID": 1, "size": 1 }]);
     let sysctl = |key: &str, value: &str| json!({ "linux": { "sysctl": { key: value } } });
     let rlimit = |name: &str, soft: u64| json!({ "type": name, "soft": soft, "hard": 5 });
-    let time = |offsets: Value| json!({ "linux": { "namespaces": [{ "type": "mount" }, { "type": "time" }], "timeOffsets": offsets } });
+    let time = |offsets: Value| json!({ "linux": { "namespaces": [{ "type": "mount" }, { "type": "time" }, { "type": "uts" }], "timeOffsets": offsets } });
     let rlimits = |list: &[Value]| json!({ "process": { "rlimits": list } });
     let cases = [
         json!({ "process": null }),
@@ -273,6 +274,8 @@ fn refusals() {
         json!({ "linux": { "personality": { "domain": "LINUX", "flags": ["ADDR_NO_RANDOMIZE"] } } }),
         mount(json!({ "destination": "/a", "type": "bind" })),
         mount(json!({ "destination": "/a" })),
+        mount(json!({ "destination": "/a", "type": "bind", "source": "/b", "uidMappings": map })),
+        json!({ "hostname": "x", "linux": { "namespaces": [{ "type": "mount" }] } }),
         mount(json!({ "destination": "/a\0b", "type": "tmpfs" })),
         device(json!({ "path": "/dev/x", "type": "q" })),
         device(json!({ "path": "/dev/x", "type": "c", "major": -1 })),
@@ -286,7 +289,7 @@ fn refusals() {
         sysctl("net/../kernel/core_pattern", "x"),
         sysctl("net..ipv4", "1"),
         sysctl("kernel.msgmax", "1\n2"),
-        json!({ "linux": { "sysctl": { "net.core.somaxconn": "1" }, "namespaces": [{ "type": "mount" }] } }),
+        json!({ "linux": { "sysctl": { "net.core.somaxconn": "1" }, "namespaces": [{ "type": "mount" }, { "type": "uts" }] } }),
         json!({ "process": { "ioPriority": { "class": "IOPRIO_CLASS_GOLD", "priority": 1 } } }),
         json!({ "process": { "ioPriority": { "class": "IOPRIO_CLASS_BE", "priority": 8 } } }),
         json!({ "process": { "scheduler": { "policy": "SCHED_LATER" } } }),
@@ -312,7 +315,7 @@ fn maps_at_the_end_of_all_ids() {
         let map = json!([{ "containerID": 0, "hostID": host, "size": size }]);
         plan_of(&json!({
             "process": { "user": { "uid": 10 } },
-            "linux": { "namespaces": [{ "type": "mount" }, { "type": "user" }], "uidMappings": map, "gidMappings": map }
+            "linux": { "namespaces": [{ "type": "mount" }, { "type": "user" }, { "type": "uts" }], "uidMappings": map, "gidMappings": map }
         }))
     };
     assert_eq!(of(u32::MAX - 11, 11).unwrap().user_uid, u32::MAX - 1);

@@ -7,10 +7,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_reconfigure, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount,
+    fsopen, fspick, move_mount, open_tree,
 };
 
 use crate::{Context, Error, Result};
@@ -91,17 +92,31 @@ pub fn create(kind: &str, parameters: &[Parameter<'_>], attributes: MountAttrFla
         fsconfig_set_string(&context, "source", kind)
             .context(|| format!("cannot name the source of {kind}"))?;
     }
-    for parameter in parameters {
-        let (name, answer) = match parameter {
-            Parameter::Flag(name) => (name, fsconfig_set_flag(&context, *name)),
-            Parameter::Text(name, value) => (name, fsconfig_set_string(&context, *name, value.as_str())),
-            Parameter::Fd(name, fd) => (name, fsconfig_set_fd(&context, *name, fd)),
-        };
-        answer.map_err(|errno| with_log(&context, format!("cannot set option `{name}` of {kind}"), errno))?;
-    }
+    configure(&context, kind, parameters)?;
     fsconfig_create(&context)
         .map_err(|errno| with_log(&context, format!("cannot create a {kind} file system"), errno))?;
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).context(|| format!("cannot mount {kind}"))
+}
+
+/// Changes options of the file system that is mounted at `target` (fspick(2), Linux 5.2).
+pub fn reconfigure(target: BorrowedFd<'_>, parameters: &[Parameter<'_>]) -> Result<()> {
+    let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+    let context = fspick(target, "", flags).context(|| "cannot open the file system".into())?;
+    configure(&context, "the file system", parameters)?;
+    fsconfig_reconfigure(&context)
+        .map_err(|errno| with_log(&context, "cannot change the file system".to_owned(), errno))
+}
+
+fn configure(context: &OwnedFd, kind: &str, parameters: &[Parameter<'_>]) -> Result<()> {
+    for parameter in parameters {
+        let (name, answer) = match parameter {
+            Parameter::Flag(name) => (name, fsconfig_set_flag(context, *name)),
+            Parameter::Text(name, value) => (name, fsconfig_set_string(context, *name, value.as_str())),
+            Parameter::Fd(name, fd) => (name, fsconfig_set_fd(context, *name, fd)),
+        };
+        answer.map_err(|errno| with_log(context, format!("cannot set option `{name}` of {kind}"), errno))?;
+    }
+    Ok(())
 }
 
 /// Adds what the kernel wrote into the context's message log (fsopen(2)).
@@ -186,6 +201,12 @@ pub fn overlay_by_option_string(target: &Path, options: &str) -> Result<()> {
         .map_err(|error| Error::new("overlay options hold a NUL byte", io::Error::other(error)))?;
     rustix::mount::mount("overlay", target, "overlay", rustix::mount::MountFlags::empty(), options.as_c_str())
         .on_path("mount overlay on", target)
+}
+
+/// Whether a descriptor names the top of a mount (statx(2), Linux 5.8).
+pub fn is_root(fd: BorrowedFd<'_>) -> Result<bool, io::Error> {
+    let stat = statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::empty())?;
+    Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// Whether the file system behind a descriptor is procfs (CVE-2019-16884: a fake /proc).

@@ -23,18 +23,10 @@ pub struct Pty {
 }
 
 impl Devpts {
-    /// Makes a new instance; `tty_gid` is the host's id of the group `tty` inside.
-    pub fn new(root_uid: u32, root_gid: u32, tty_gid: u32, max: Option<u32>) -> Result<Self> {
-        let mut parameters = vec![
-            Parameter::Text("ptmxmode", "0666".into()),
-            Parameter::Text("mode", "0620".into()),
-            Parameter::Text("gid", tty_gid.to_string()),
-        ];
-        if let Some(max) = max {
-            parameters.push(Parameter::Text("max", max.to_string()));
-        }
+    /// Makes a new instance; ids are the host's.
+    pub fn new(root_uid: u32, root_gid: u32, parameters: &[Parameter<'_>]) -> Result<Self> {
         let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        let mount = mount::create("devpts", &parameters, flags)?;
+        let mount = mount::create("devpts", parameters, flags)?;
         // The instance belongs to root inside.
         rustix::fs::chownat(
             &mount,

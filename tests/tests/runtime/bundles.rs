@@ -48,7 +48,7 @@ fn a_bad_bundle_is_refused_and_leaves_nothing() {
         (
             "namespace",
             |spec| {
-                spec["linux"]["namespaces"] = json!([{ "type": "mount" },
+                spec["linux"]["namespaces"] = json!([{ "type": "mount" }, { "type": "uts" },
             { "type": "network", "path": "/proc/nowhere" }])
             },
             "/proc/nowhere",

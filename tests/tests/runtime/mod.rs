@@ -9,6 +9,7 @@ mod exec;
 mod hooks;
 mod life;
 mod limits;
+mod mounts;
 mod podman;
 mod rootless;
 mod seccomp;

@@ -1,6 +1,6 @@
 //! The specification's text, section by section, as tables: a change of the example bundle, and what its program sees.
 //!
-//! The sections are those of config.md and config-linux.md of runtime-spec 1.2.
+//! The sections are those of config.md and config-linux.md of runtime-spec 1.2; mounts stand in `mounts.rs`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tests::Bundles;
 
 /// One line of a table.
-struct Case {
+pub(super) struct Case {
     name: &'static str,
     /// Laid over the specification: objects are merged, null removes, all else replaces (RFC 7386).
     patch: Value,
@@ -17,11 +17,11 @@ struct Case {
     prints: &'static str,
 }
 
-fn case(name: &'static str, patch: Value, script: &'static str, prints: &'static str) -> Case {
+pub(super) fn case(name: &'static str, patch: Value, script: &'static str, prints: &'static str) -> Case {
     Case { name, patch, script, prints }
 }
 
-fn lay_over(document: &mut Value, patch: &Value) {
+pub(super) fn lay_over(document: &mut Value, patch: &Value) {
     match (document, patch) {
         (Value::Object(object), Value::Object(patch)) => {
             for (key, value) in patch {
@@ -36,7 +36,7 @@ fn lay_over(document: &mut Value, patch: &Value) {
 }
 
 /// Runs each case to its end and compares what it prints.
-fn check(bundles: &Bundles, cases: &[Case]) {
+pub(super) fn check(bundles: &Bundles, cases: &[Case]) {
     let id = bundles.id("case");
     for Case { name, patch, script, prints } in cases {
         let bundle = bundles.bundle(name, &["sh", "-c", script], |spec| lay_over(spec, patch));
@@ -44,17 +44,6 @@ fn check(bundles: &Bundles, cases: &[Case]) {
         assert_eq!((output.code, output.text()), (0, *prints), "{name}: {output}");
     }
     bundles.assert_empty();
-}
-
-/// The example's mounts and one more.
-fn with_mounts(more: &[Value]) -> Value {
-    let mut mounts = vec![
-        json!({ "destination": "/proc", "type": "proc", "source": "proc" }),
-        json!({ "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"] }),
-        json!({ "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"] }),
-    ];
-    mounts.extend_from_slice(more);
-    json!({ "mounts": mounts })
 }
 
 #[test]
@@ -142,89 +131,41 @@ fn process() {
             case("root", json!({ "root": { "readonly": true } }), "touch /x 2>&1 | grep -c Read-only", "1"),
         ],
     );
+    // One that nobody knows is told of.
+    let unknown = bundles.bundle("unknown", &["true"], |spec| lay_over(spec, &caps(&["bounding"])));
+    let output = bundles.run(&["run", "-b", unknown.to_str().unwrap(), &bundles.id("unknown")]).ok();
+    output.stderr_has("CAP_NEW_ONE is not given: there is none of that name");
     if cfg!(target_arch = "x86_64") {
+        let bundle = bundles.bundle("personality", &["sleep", "600"], |spec| {
+            spec["linux"]["personality"] = json!({ "domain": "LINUX32" });
+        });
+        let id = bundles.start("personality", &bundle);
+        bundles.run(&["exec", &id, "busybox", "uname", "-m"]).ok().prints("i686");
+        bundles.run(&["delete", "--force", &id]).ok();
         let personality = json!({ "linux": { "personality": { "domain": "LINUX32" } } });
-        check(&bundles, &[case("personality", personality, "busybox uname -m", "i686")]);
+        check(&bundles, &[case("personality of the first", personality, "busybox uname -m", "i686")]);
     }
 }
 
 #[test]
-fn mounts() {
+fn without_a_uts_namespace_the_host_s_name_stays() {
     let bundles = Bundles::new();
-    let tmpfs = |options: &[&str]| {
-        with_mounts(&[json!({ "destination": "/m", "type": "tmpfs", "source": "t", "options": options })])
-    };
-    // Of the options that the table of the specification names, those that the kernel shows.
-    const SHOWN: &str = "grep ' /m ' /proc/mounts | busybox cut -d' ' -f4 | busybox tr , '\\n' | \
-        grep -E 'ro$|rw|nosuid|nodev|noexec|atime|symfollow|size' | busybox xargs";
-    // Optional fields of /proc/self/mountinfo, without their numbers.
-    const SHARED: &str = "grep ' /m ' /proc/self/mountinfo | busybox cut -d' ' -f7 | busybox cut -d: -f1";
-    let shown = [
-        ("plain", &[][..], "rw relatime"),
-        ("ro", &["ro"], "ro relatime"),
-        ("the last wins", &["ro", "rw", "exec", "noexec"], "rw noexec relatime"),
-        ("restricted", &["nosuid", "nodev", "noexec"], "rw nosuid nodev noexec relatime"),
-        ("noatime", &["noatime"], "rw noatime"),
-        ("nodiratime", &["nodiratime"], "rw nodiratime relatime"),
-        ("strictatime", &["strictatime"], "rw"),
-        ("norelatime", &["strictatime", "norelatime"], "rw relatime"),
-        ("nosymfollow", &["nosymfollow"], "rw relatime nosymfollow"),
-        ("recursive", &["rro", "rnosuid", "rnodev", "rnoexec", "rnoatime"], "ro nosuid nodev noexec noatime"),
-        ("data", &["size=64k", "mode=700"], "rw relatime size=64k"),
-    ];
-    // Where the file system adds its own, the attributes come first: super options repeat rw.
-    let shown = shown.map(|(name, options, prints)| case(name, tmpfs(options), SHOWN, prints));
-    check(&bundles, &shown);
-    let shared = [
-        ("private", "-"),
-        ("rprivate", "-"),
-        ("shared", "shared"),
-        ("rshared", "shared"),
-        ("unbindable", "unbindable"),
-        ("runbindable", "unbindable"),
-    ];
-    check(&bundles, &shared.map(|(option, prints)| case(option, tmpfs(&[option]), SHARED, prints)));
-
-    let data = bundles.base().join("data");
-    fs::create_dir(&data).unwrap();
-    fs::write(data.join("file"), "data").unwrap();
-    let bind = |source: &str, options: Value| {
-        with_mounts(&[json!({ "destination": "/m", "type": "none", "source": source, "options": options })])
-    };
-    let data = data.to_str().unwrap();
-    let map = |inside: u32| json!([{ "containerID": 0, "hostID": inside, "size": 10 }]);
-    let mut mapped = bind(data, json!(["bind", "idmap"]));
-    mapped["mounts"][3]["uidMappings"] = map(40);
-    mapped["mounts"][3]["gidMappings"] = map(50);
-    const READ_ONLY: &str = "grep -E ' /m(/| )' /proc/mounts | busybox cut -d' ' -f4 | grep -c '^rw'; true";
-    check(
-        &bundles,
-        &[
-            case("bind", bind(data, json!(["bind"])), "cat /m/file", "data"),
-            case("rbind", bind(data, json!(["rbind", "ro"])), "touch /m/x 2>&1 | grep -c Read-only", "1"),
-            case("idmap", mapped, "busybox stat -c %u:%g /m/file", "40:50"),
-            // The host's /dev has mounts below it.
-            case("rro", bind("/dev", json!(["rbind", "rro"])), READ_ONLY, "0"),
-            case(
-                "order",
-                with_mounts(&[
-                    json!({ "destination": "/m", "type": "tmpfs", "source": "t", "options": ["mode=755"] }),
-                    json!({ "destination": "/m/deep/dir", "type": "bind", "source": data, "options": ["bind"] }),
-                    json!({ "destination": "/m/deep/file", "type": "bind", "source": format!("{data}/file"), "options": ["bind"] }),
-                ]),
-                "cat /m/deep/dir/file /m/deep/file",
-                "datadata",
-            ),
-            case(
-                "cgroup",
-                with_mounts(&[
-                    json!({ "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"] }),
-                ]),
-                "grep -c ' /sys/fs/cgroup.* ro[, ]' /proc/mounts >/dev/null && mkdir /sys/fs/cgroup/x 2>&1 | grep -c 'Read-only'",
-                "1",
-            ),
-        ],
-    );
+    let own = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    for (name, patch) in [
+        ("hostname", json!({ "hostname": own.trim() })),
+        ("domainname", json!({ "hostname": null, "domainname": "example.org" })),
+    ] {
+        let bundle = bundles.bundle(name, &["true"], |spec| {
+            lay_over(spec, &patch);
+            spec["linux"]["namespaces"].as_array_mut().unwrap().retain(|ns| ns["type"] != "uts");
+        });
+        let id = bundles.id("host");
+        bundles
+            .run(&["run", "-b", bundle.to_str().unwrap(), &id])
+            .fails_with(1)
+            .error_names(&["uts namespace"]);
+        bundles.assert_empty();
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use sys::{Context, Dir};
 
 use super::home::{CONFIG, Runtime};
 use super::request::InheritedFds;
+use super::valid;
 use crate::error::{Error, Result};
 
 /// Larger ones are no specification.
@@ -42,6 +43,7 @@ impl Bundle {
             if missing { error.hint("`spec` writes one to begin with") } else { error }
         })?;
         let mut spec = parse(&bytes, &path.join(CONFIG))?;
+        valid::check(&spec)?;
         let root = spec.root.as_ref().map(|root| path.join(&root.path));
         let rootfs =
             root.ok_or_else(|| Error::invalid("invalid container specification: `root` is missing"))?;
@@ -126,17 +128,15 @@ pub(super) fn own_pid_namespace(spec: &Spec) -> bool {
     namespaces.into_iter().any(|ns| ns.kind == NamespaceKind::Pid && ns.path.is_none())
 }
 
-/// Leaves out the capabilities that the caller has not and so cannot give, and says so (runtime-spec 1.2,
-/// "capabilities"). In another user namespace there are all.
+/// Leaves out the capabilities that nobody knows, or that the caller has not and so cannot give, and says so
+/// (runtime-spec 1.2, "capabilities"). In another user namespace there are all.
 pub(super) fn keep_grantable(process: &mut Process, spec: &Spec) -> Result<Vec<String>> {
+    let Some(sets) = &mut process.capabilities else { return Ok(Vec::new()) };
     let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
     let other_user_namespace = namespaces.into_iter().any(|ns| ns.kind == NamespaceKind::User);
-    let (Some(sets), false) = (&mut process.capabilities, other_user_namespace) else {
-        return Ok(Vec::new());
-    };
-    let held = sys::credentials::effective_capabilities()?;
+    let held = if other_user_namespace { u64::MAX } else { sys::credentials::effective_capabilities()? };
     let grantable = |name: &String| {
-        sys::credentials::capability_number(name).is_none_or(|number| held & (1 << number) != 0)
+        sys::credentials::capability_number(name).is_some_and(|number| held & (1 << number) != 0)
     };
     let mut lacking = std::collections::BTreeSet::new();
     let lists = [
@@ -150,7 +150,11 @@ pub(super) fn keep_grantable(process: &mut Process, spec: &Spec) -> Result<Vec<S
         lacking.extend(list.iter().filter(|name| !grantable(name)).cloned());
         list.retain(grantable);
     }
-    let warn = |name: &String| format!("the capability {name} is not given: this process has not got it");
+    let warn = |name: &String| {
+        let known = sys::credentials::capability_number(name).is_some();
+        let why = if known { "this process has not got it" } else { "there is none of that name" };
+        format!("the capability {name} is not given: {why}")
+    };
     Ok(lacking.iter().map(warn).collect())
 }
 

@@ -11,6 +11,7 @@ use super::group;
 use super::home::Runtime;
 use super::make::{set_size, write_pid};
 use super::request::{ExecCommand, ExecProcess, ExecRequest};
+use super::valid;
 use crate::container::{Terminal, pty_of};
 use crate::error::{Doing, Error, Result};
 
@@ -51,7 +52,7 @@ pub fn exec(runtime: &Runtime, request: &ExecRequest, terminal: &Terminal<'_>) -
     let input = runtime::ExecInput {
         process: &process,
         listener: listener.map(|listener| (listener, container.record.state(status))),
-        memory_policy: spec.linux.as_ref().and_then(|linux| linux.memory_policy.as_ref()),
+        linux: spec.linux.as_ref(),
         seccomp,
         stdio: [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()],
         terminal: pty.as_ref().map(|pty| pty.terminal.as_fd()),
@@ -94,12 +95,7 @@ fn process(request: &ExecRequest, own: Process) -> Result<Process> {
             Error::invalid("process args cannot be empty").hint("name a command, or a file with --process")
         );
     }
-    if !process.cwd.is_absolute() {
-        return Err(Error::invalid(format!(
-            "the working directory `{}` of the process is not absolute",
-            process.cwd.display()
-        )));
-    }
+    valid::check_process(&process)?;
     process.env.retain(|entry| !entry.is_empty());
     Ok(process)
 }

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
+use std::path::Path;
 
-use oci::runtime::{Linux, Resources};
+use oci::runtime::{Linux, Mount, NamespaceKind, Resources, Spec};
 
 use crate::error::{Error, Result};
 
-/// Makes the group that a specification names, with all limits but that of processes.
-pub(super) fn make(id: &str, linux: &Linux) -> Result<(Option<cgroup::Group>, Vec<String>)> {
+/// Makes the group that a specification names, with all limits but that of processes; `owner` are ids of the host.
+pub(super) fn make(
+    id: &str,
+    linux: &Linux,
+    owner: Option<(u32, u32)>,
+) -> Result<(Option<cgroup::Group>, Vec<String>)> {
     // Without a path the container is named by its id, below the caller's own group, as with runc.
     let path = linux.cgroups_path.as_deref().filter(|path| !path.is_empty()).unwrap_or(id);
     let path = cgroup::CgroupPath::parse(path)?;
@@ -16,7 +21,14 @@ pub(super) fn make(id: &str, linux: &Linux) -> Result<(Option<cgroup::Group>, Ve
     if let Some(warning) = group.unavailable() {
         return Ok((None, vec![warning.to_string()]));
     }
-    match limit(&group, &resources(linux)) {
+    let limited = limit(&group, &resources(linux)).and_then(|warnings| {
+        // Of cgroup v1 no part can be given away safely.
+        if let (Some((uid, gid)), true) = (owner, group.paths().keys().all(|label| label == "unified")) {
+            group.delegate(uid, gid)?;
+        }
+        Ok(warnings)
+    });
+    match limited {
         Ok(warnings) => Ok((Some(group), warnings.iter().map(ToString::to_string).collect())),
         Err(error) => {
             let _ = group.destroy();
@@ -89,4 +101,37 @@ pub(super) fn for_exec(paths: &BTreeMap<String, String>, asked: &[String]) -> Re
         }
     }
     Ok(reopen(&paths))
+}
+
+/// Whether the container may order its own cgroup: it sees it as the root and can write to it (runtime-spec 1.2,
+/// "Cgroup ownership").
+pub(super) fn is_its_own(spec: &Spec) -> bool {
+    let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+    let new = namespaces.into_iter().any(|ns| ns.kind == NamespaceKind::Cgroup && ns.path.is_none());
+    let writable = |mount: &Mount| {
+        matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2"))
+            && mount.destination == Path::new("/sys/fs/cgroup")
+            && !mount.options.iter().any(|option| option == "ro" || option == "rro")
+    };
+    new && spec.mounts.iter().any(writable)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_container_owns_the_cgroup_that_it_alone_sees_and_may_write() {
+        let spec = |namespace: serde_json::Value, options: &[&str]| {
+            let mount = json!({ "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": options });
+            let spec = json!({ "mounts": [mount], "linux": { "namespaces": [namespace] } });
+            serde_json::from_value::<Spec>(spec).unwrap()
+        };
+        assert!(is_its_own(&spec(json!({ "type": "cgroup" }), &["nosuid"])));
+        assert!(!is_its_own(&spec(json!({ "type": "cgroup" }), &["nosuid", "ro"])));
+        assert!(!is_its_own(&spec(json!({ "type": "cgroup", "path": "/proc/1/ns/cgroup" }), &[])));
+        assert!(!is_its_own(&spec(json!({ "type": "uts" }), &[])));
+    }
 }

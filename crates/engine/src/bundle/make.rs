@@ -108,7 +108,9 @@ fn refuse_unprivileged() -> Result<()> {
 fn build(claim: &Claim, request: &CreateRequest, starter: Starter, prepared: Prepared) -> Result<Made> {
     let linux = prepared.bundle.spec.linux.clone().unwrap_or_default();
     store::write_atomic(&claim.dir, CONFIG, &prepared.bundle.bytes, Durability::Volatile)?;
-    let (group, mut warnings) = group::make(&request.id, &linux)?;
+    let plan = &prepared.plan;
+    let owner = group::is_its_own(&prepared.bundle.spec).then_some((plan.user_uid, plan.root_gid));
+    let (group, mut warnings) = group::make(&request.id, &linux, owner)?;
     let outcome = populate(claim, request, starter, &prepared, &linux, group.as_ref());
     match outcome {
         Ok(mut made) => {

@@ -34,6 +34,7 @@ mod run;
 mod spec;
 mod start;
 mod update;
+mod valid;
 
 pub use crate::processes::ProcessRow;
 pub use create::create;

@@ -63,7 +63,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
             process: &process,
             seccomp: filter,
             listener: None,
-            memory_policy: None,
+            linux: None,
             stdio: [null.as_fd(); 3],
             terminal: Some(console.terminal.as_fd()),
         };
@@ -80,7 +80,7 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         process: &process,
         seccomp: filter,
         listener: None,
-        memory_policy: None,
+        linux: None,
         stdio: [pipes.inside[0].as_fd(), pipes.inside[1].as_fd(), pipes.inside[2].as_fd()],
         terminal: None,
     };

@@ -18,8 +18,10 @@ const LINKS_MAX: usize = 40;
 impl Builder<'_> {
     /// Makes one mount and attaches it at its destination.
     pub(super) fn mount(&mut self, index: usize, step: &MountStep) -> Outcome<()> {
-        if let Source::Cgroup = step.source {
-            return self.mount_cgroup(step);
+        match &step.source {
+            Source::Cgroup => return self.mount_cgroup(step),
+            Source::Remount { options } => return self.remount(step, options),
+            _ => {}
         }
         let mut below = Vec::new();
         let tree = match step.source {
@@ -48,9 +50,9 @@ impl Builder<'_> {
         let attributes = Attr::from_bits_truncate(set as u32);
         let tree = match &step.source {
             Source::Proc { options } => self.proc(options, attributes)?,
-            Source::Sysfs => mount::create("sysfs", &[], attributes)?,
-            Source::Mqueue => self.mqueue(attributes)?,
-            Source::Devpts => self.devpts()?,
+            Source::Sysfs { options } => mount::create("sysfs", &parameters(options), attributes)?,
+            Source::Mqueue { options } => self.mqueue(options, attributes)?,
+            Source::Devpts { options } => self.devpts(step, options)?,
             Source::New { kind, source, options } => {
                 let tree = match self.source(index) {
                     Ok(tree) => tree,
@@ -59,7 +61,7 @@ impl Builder<'_> {
                 self.map_new(tree.as_fd(), step, kind)?;
                 tree
             }
-            Source::Cgroup | Source::Bind { .. } | Source::Image { .. } => {
+            Source::Cgroup | Source::Bind { .. } | Source::Image { .. } | Source::Remount { .. } => {
                 return Err(Failure::refused("cgroup, bind and image mounts are made apart"));
             }
         };
@@ -86,8 +88,8 @@ impl Builder<'_> {
 
     /// Mounts the message queues of the container's ipc namespace; their directory was made with our
     /// own credentials and belongs to root inside.
-    fn mqueue(&self, attributes: Attr) -> Outcome<OwnedFd> {
-        let mount = mount::create("mqueue", &[], attributes)?;
+    fn mqueue(&self, options: &[String], attributes: Attr) -> Outcome<OwnedFd> {
+        let mount = mount::create("mqueue", &parameters(options), attributes)?;
         let owner =
             (rustix::fs::Uid::from_raw(self.plan.root_uid), rustix::fs::Gid::from_raw(self.plan.root_gid));
         if self.plan.new_namespaces & sys::process::NEWIPC != 0 {
@@ -97,12 +99,53 @@ impl Builder<'_> {
         Ok(mount)
     }
 
-    fn devpts(&self) -> Outcome<OwnedFd> {
-        if let Some(console) = self.console {
-            return Ok(console.devpts.mount.try_clone().context(|| "cannot use the terminals".into())?);
+    fn devpts(&self, step: &MountStep, options: &[String]) -> Outcome<OwnedFd> {
+        let mount = match self.console {
+            Some(console) => {
+                console.devpts.mount.try_clone().context(|| "cannot use the terminals".into())?
+            }
+            None => crate::terminals::instance(self.plan, options)?.mount,
+        };
+        let (set, clear) = (step.set | step.recursive_set, step.clear | step.recursive_clear);
+        if set | clear != 0 {
+            mount::set_attributes(mount.as_fd(), Change { set, clear, ..Change::default() })
+                .on_path("set the options of the mount at", &step.destination)?;
         }
-        let tty = crate::create::terminal_group(self.plan);
-        Ok(sys::terminal::Devpts::new(self.plan.root_uid, self.plan.root_gid, tty, None)?.mount)
+        Ok(mount)
+    }
+
+    /// Changes what is mounted at a place.
+    fn remount(&self, step: &MountStep, options: &[String]) -> Outcome<()> {
+        let target = self
+            .root()?
+            .open_path(&step.destination)
+            .map_err(|error| Failure::from(error).during("cannot remount"))?;
+        let alone = Change {
+            set: step.set,
+            clear: step.clear,
+            propagation: if step.propagation_recursive { 0 } else { step.propagation },
+            ..Change::default()
+        };
+        let all = Change {
+            set: step.recursive_set,
+            clear: step.recursive_clear,
+            propagation: if step.propagation_recursive { step.propagation } else { 0 },
+            recursive: true,
+            ..Change::default()
+        };
+        if !mount::is_root(target.as_fd()).on_path("look at", &step.destination)? {
+            let place = step.destination.display();
+            return Err(Failure::refused(format!("cannot remount `{place}`: nothing is mounted there")));
+        }
+        mount::set_attributes(target.as_fd(), alone).on_path("remount", &step.destination)?;
+        if all.set | all.clear | all.propagation != 0 {
+            mount::set_attributes(target.as_fd(), all).on_path("remount", &step.destination)?;
+        }
+        if !options.is_empty() {
+            mount::reconfigure(target.as_fd(), &parameters(options))
+                .map_err(|error| at_place(error.into(), &step.destination))?;
+        }
+        Ok(())
     }
 
     fn new_file_system(
@@ -208,7 +251,7 @@ impl Builder<'_> {
         // These three must be what their names say: a link there has led engines out of the
         // container or to a fake procfs (CVE-2019-19921, CVE-2025-54867, CVE-2026-41579).
         let strict =
-            matches!(source, Source::Proc { .. } | Source::Sysfs) || destination == Path::new("/dev");
+            matches!(source, Source::Proc { .. } | Source::Sysfs { .. }) || destination == Path::new("/dev");
         if strict
             && let Ok(stat) = root.lstat(destination)
             && !FileType::from_raw_mode(stat.st_mode).is_dir()
@@ -340,7 +383,7 @@ fn is_directory(fd: &OwnedFd, path: &Path) -> Outcome<bool> {
 }
 
 /// Turns `key=value` and bare words into fsconfig(2) parameters.
-pub(super) fn parameters(options: &[String]) -> Vec<Parameter<'_>> {
+pub(crate) fn parameters(options: &[String]) -> Vec<Parameter<'_>> {
     options
         .iter()
         .map(|option| match option.split_once('=') {

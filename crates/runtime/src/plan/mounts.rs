@@ -12,6 +12,9 @@ pub(super) fn mount_step(mount: &Mount, own_user_namespace: bool) -> Result<Moun
     let kind = mount.kind.as_deref().unwrap_or("none");
     let source = if let Some(layers) = &mount.layers {
         Source::Image { layers: layers.clone(), subpath: mount.subpath.clone() }
+    } else if options.remount {
+        // As in mount(8), one mount alone changes where `bind` stands beside it.
+        Source::Remount { options: if options.bind { Vec::new() } else { options.data.clone() } }
     } else if options.bind || kind == "bind" {
         let path = mount
             .source
@@ -21,9 +24,9 @@ pub(super) fn mount_step(mount: &Mount, own_user_namespace: bool) -> Result<Moun
     } else {
         match kind {
             "proc" => Source::Proc { options: options.data.clone() },
-            "sysfs" => Source::Sysfs,
-            "mqueue" => Source::Mqueue,
-            "devpts" => Source::Devpts,
+            "sysfs" => Source::Sysfs { options: options.data.clone() },
+            "mqueue" => Source::Mqueue { options: options.data.clone() },
+            "devpts" => Source::Devpts { options: options.data.clone() },
             "cgroup" | "cgroup2" => Source::Cgroup,
             "none" => return Err(invalid(format!("mount on {} has no type", mount.destination.display()))),
             other => Source::New {
@@ -36,6 +39,10 @@ pub(super) fn mount_step(mount: &Mount, own_user_namespace: bool) -> Result<Moun
             },
         }
     };
+    if mount.uid_mappings.is_empty() != mount.gid_mappings.is_empty() {
+        let place = mount.destination.display();
+        return Err(invalid(format!("mount on {place} needs uidMappings and gidMappings, or neither")));
+    }
     let idmap = match options.idmap {
         Some(IdmapOption::Container) if own_user_namespace => Idmap::Container,
         Some(IdmapOption::Owner) if own_user_namespace => Idmap::Owner,

@@ -20,6 +20,13 @@ pub(super) fn init_steps(
         steps.push(InitStep::BecomeRoot);
         steps.push(InitStep::LockMounts);
     }
+    shared_steps(linux, &mut steps)?;
+    process_steps(process, seccomp, create_cwd, gate, &mut steps)?;
+    Ok(steps)
+}
+
+/// What every process of the container has from it, and not from its own part of the specification.
+pub(crate) fn shared_steps(linux: &Linux, steps: &mut Vec<InitStep>) -> Result<()> {
     if let Some(personality) = &linux.personality {
         if let Some(flag) = personality.flags.first() {
             return Err(invalid(format!("unknown personality flag `{flag}`")));
@@ -34,8 +41,7 @@ pub(super) fn init_steps(
     if let Some(policy) = &linux.memory_policy {
         steps.push(crate::memory_policy::memory_policy_step(policy)?);
     }
-    process_steps(process, seccomp, create_cwd, gate, &mut steps)?;
-    Ok(steps)
+    Ok(())
 }
 
 /// The steps that turn a process into the one asked for; `exec` shares them.

@@ -144,7 +144,7 @@ impl Staying {
             process: &process,
             seccomp,
             listener: None,
-            memory_policy: None,
+            linux: None,
             stdio,
             terminal: None,
             preserve_fds: 0,

@@ -232,7 +232,7 @@ fn examine(health: &HealthJob, status: &Status) -> Result<(i32, Vec<u8>), String
         process: &health.process,
         seccomp: health.seccomp.clone(),
         listener: None,
-        memory_policy: None,
+        linux: None,
         stdio: [null.as_fd(), writer.as_fd(), writer.as_fd()],
         terminal: None,
         preserve_fds: 0,
