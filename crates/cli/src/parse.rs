@@ -118,6 +118,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::Commit => line.read::<commit::Args>(),
         Verb::ContainerInspect => line.read::<inspect::ContainerArgs>(),
         Verb::ContainerPrune => line.read::<container_prune::Args>(),
+        Verb::Copy => line.read::<cp::Args>(),
         Verb::Create => line.read::<create::Args>(),
         Verb::Diff => line.read::<diff::Args>(),
         Verb::Doctor => line.read::<doctor::Args>(),

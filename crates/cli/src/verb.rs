@@ -9,6 +9,7 @@ pub(crate) enum Verb {
     Commit,
     ContainerInspect,
     ContainerPrune,
+    Copy,
     Create,
     Diff,
     Doctor,
@@ -127,6 +128,12 @@ pub(crate) const VERBS: &[Entry] = &[
         &["commit", "container commit"],
         "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
         "Create a new image from a container's changes",
+    ),
+    entry(
+        Verb::Copy,
+        &["cp", "container cp"],
+        "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|- or SRC_PATH|- CONTAINER:DEST_PATH",
+        "Copy files/folders between a container and the local filesystem",
     ),
     entry(
         Verb::Create,
@@ -335,7 +342,6 @@ const LATER: &[&str] = &[
     "compose",
     "config",
     "context",
-    "cp",
     "login",
     "logout",
     "manifest",

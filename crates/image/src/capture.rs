@@ -92,7 +92,7 @@ impl Images {
         }
         let unchanged: HashSet<PathBuf> = found.unchanged;
         let packing =
-            Packing { skip: &|path| unchanged.contains(path), latest: capture.epoch, ..Packing::LAYER };
+            Packing { skip: &|path| unchanged.contains(path), latest: capture.epoch, ..Packing::layer() };
         let (applied, size, left) = workspace.copy("layer", &upper, &packing)?;
         *left_out = left;
         let mut diff_ids: Vec<_> = base.layers.iter().map(|layer| layer.diff_id).collect();

@@ -11,6 +11,7 @@ mod extract;
 mod pack;
 mod pipeline;
 mod stack;
+mod unpack;
 mod zeros;
 
 #[cfg(test)]
@@ -26,11 +27,13 @@ use sys::Dir;
 
 pub(crate) use compression::{decompress, detect};
 use extract::Extractor;
-pub(crate) use pack::{Packing, attributes, is_gone, pack, write_error};
+pub(crate) use pack::{Form, Packing, attributes, is_gone, pack, pack_entry, write_error};
 pub(crate) use stack::{Parts, Seen, Stack, is_opaque, is_whiteout};
+pub use unpack::{Destination, Owner};
 
 use crate::Result;
 use crate::tar::{TarReader, TarWriter};
+use crate::transfer::What;
 
 /// What was learnt while a layer was extracted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +95,46 @@ pub(crate) fn write_packed(tree: &Dir, packing: &Packing<'_>, sink: &mut dyn Wri
     )
 }
 
+/// Copies files from one directory into another.
+pub(crate) fn pipe_source(what: What<'_>, packing: &Packing<'_>, target: &Destination<'_>) -> Result<u64> {
+    let mut bytes = 0;
+    pipeline::pass_on(
+        |feed| write_source(what, packing, feed),
+        |chunks| {
+            bytes = unpack::unpack(chunks, target)?;
+            Ok(())
+        },
+    )?;
+    Ok(bytes)
+}
+
+/// Writes files as an archive.
+pub(crate) fn pack_source(what: What<'_>, packing: &Packing<'_>, sink: &mut dyn Write) -> Result<()> {
+    pipeline::pass_on(|feed| write_source(what, packing, feed), |chunks| chunks.write_to(sink))
+}
+
+fn write_source(what: What<'_>, packing: &Packing<'_>, feed: &mut pipeline::Feed<'_>) -> Result<()> {
+    let mut tar = TarWriter::new(feed);
+    match what {
+        What::Directory(dir) => drop(pack(dir, packing, &mut tar)?),
+        What::Entry(parent, name) => pack_entry(parent, name, packing, &mut tar)?,
+    }
+    tar.finish().map_err(write_error).map(drop)
+}
+
+/// Unpacks an archive, compressed or not.
+pub(crate) fn unpack_stream(source: impl Read + Send, target: &Destination<'_>) -> Result<u64> {
+    let mut bytes = 0;
+    pipeline::pass_on(
+        |feed| pipeline::decompress_into(source, feed),
+        |chunks| {
+            bytes = unpack::unpack(chunks, target)?;
+            Ok(())
+        },
+    )?;
+    Ok(bytes)
+}
+
 /// Passes bytes on and returns their digest.
 pub(crate) fn stream(mut source: impl Read + Send, sink: &mut dyn Write) -> Result<Digest> {
     let passed = pipeline::run_with(|feed| feed.read_all(&mut source), |chunks| chunks.write_to(sink))?;
@@ -100,14 +143,7 @@ pub(crate) fn stream(mut source: impl Read + Send, sink: &mut dyn Write) -> Resu
 
 /// Writes a whole file system as an archive; what is in it stays as it is, whatever it means to overlayfs.
 pub fn write_tree(tree: &Dir, sink: &mut dyn Write) -> Result<()> {
-    pipeline::write_with(
-        |feed| {
-            let mut tar = TarWriter::new(feed);
-            pack(tree, &Packing::WHOLE, &mut tar)?;
-            tar.finish().map_err(write_error).map(drop)
-        },
-        sink,
-    )
+    pack_source(What::Directory(tree), &Packing::whole(), sink)
 }
 
 fn extract_all(extractor: &mut Extractor<'_>, chunks: &mut pipeline::Chunks<'_>) -> Result<()> {

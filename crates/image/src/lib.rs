@@ -28,6 +28,7 @@ mod content;
 mod difference;
 mod error;
 mod hash;
+mod ids;
 mod import;
 pub mod layer;
 mod record;
@@ -37,6 +38,7 @@ mod resolve;
 mod root;
 mod snapshot;
 mod tar;
+mod transfer;
 mod view;
 
 #[cfg(test)]
@@ -49,12 +51,14 @@ pub use capture::{Capture, Captured};
 pub use difference::{ChangeKind, FileChange};
 pub use error::{Error, Result, TarError};
 pub use hash::{chain_ids, sha256};
+pub use ids::Ids;
 pub use import::{Change, Import, apply_changes};
-pub use layer::write_tree;
+pub use layer::{Destination, Owner, write_tree};
 pub use record::{ImageRecord, LayerRecord, LayerRef, ReferenceRecord, Target};
 pub use remove::{Force, ImageUse, Removal};
 pub use root::{Images, Lease};
 pub use snapshot::{Snapshots, Usage};
+pub use transfer::{Source, What, read_archive, transfer, write_archive};
 pub use view::{GraphDriver, HistoryEntry, ImageInspect, ImageSummary, InspectRootFs, Metadata};
 
 /// The kernel's limit on the layers of one overlay (`OVL_MAX_STACK`).

@@ -58,7 +58,8 @@ enum Via {
     OptionString,
 }
 
-fn stack(overlay: &Overlay) -> sys::Result<OwnedFd> {
+/// Mounts layers, and what is written over them where there is an upper directory, in no namespace.
+pub fn stack(overlay: &Overlay) -> sys::Result<OwnedFd> {
     match stack_via(Via::Descriptor, overlay) {
         Err(error) if is_unknown(&error) => match stack_via(Via::Name, overlay) {
             Err(error) if is_unknown(&error) => stack_via(Via::OptionString, overlay),
@@ -78,7 +79,10 @@ fn stack_via(via: Via, overlay: &Overlay) -> sys::Result<OwnedFd> {
             // Opened in here: overlayfs takes layers of the caller's own namespace only.
             let layers = open_layers(overlay)?;
             let names: Vec<String> = layers.iter().map(name_of).collect();
-            let options = format!("lowerdir={},redirect_dir=off,metacopy=off,index=off", names.join(":"));
+            let mut options = format!("lowerdir={},redirect_dir=off,metacopy=off,index=off", names.join(":"));
+            if let Some((upper, work)) = &open_upper(overlay)? {
+                options.push_str(&format!(",upperdir={},workdir={}", name_of(upper), name_of(work)));
+            }
             // Over the store, which is held by descriptor.
             mount::overlay_by_option_string(&overlay.store, &options)?;
             Ok(Dir::open(&overlay.store)?.into())
@@ -90,15 +94,30 @@ fn stack_via(via: Via, overlay: &Overlay) -> sys::Result<OwnedFd> {
         Via::Name | Via::OptionString => Parameter::Text("lowerdir+", name_of(layer)),
     };
     let mut parameters: Vec<Parameter<'_>> = layers.iter().map(lower).collect();
+    let upper = open_upper(overlay)?;
+    for (option, dir) in upper.iter().flat_map(|(upper, work)| [("upperdir", upper), ("workdir", work)]) {
+        parameters.push(match via {
+            Via::Descriptor => Parameter::Fd(option, Dir::as_fd(dir)),
+            Via::Name | Via::OptionString => Parameter::Text(option, name_of(dir)),
+        });
+    }
     let off = ["redirect_dir", "metacopy", "index"];
     parameters.extend(off.map(|option| Parameter::Text(option, "off".into())));
-    let attributes = Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
+    let mut attributes = Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
+    attributes.set(Attr::MOUNT_ATTR_RDONLY, upper.is_none());
     mount::create("overlay", &parameters, attributes)
 }
 
 fn open_layers(overlay: &Overlay) -> sys::Result<Vec<Dir>> {
     let store = Dir::open(&overlay.store)?.strict();
     overlay.lowers.iter().map(|layer| store.open_dir(layer)).collect()
+}
+
+/// Opens the upper and the work directory.
+fn open_upper(overlay: &Overlay) -> sys::Result<Option<(Dir, Dir)>> {
+    let Some(upper) = &overlay.upper else { return Ok(None) };
+    let store = Dir::open(&overlay.store)?.strict();
+    Ok(Some((store.open_dir(&upper.upper)?, store.open_dir(&upper.work)?)))
 }
 
 fn name_of(layer: &Dir) -> String {

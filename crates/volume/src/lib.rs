@@ -23,7 +23,7 @@ mod volumes;
 
 pub use backing::Backing;
 pub use error::{Error, Result};
-pub use fill::View;
+pub use fill::{View, stack};
 pub use name::{check_name, random_name};
 pub use record::{ANONYMOUS_LABEL, DRIVER, NewVolume, VolumeRecord};
 pub use volumes::{Hold, Volumes};

@@ -2,6 +2,7 @@
 
 mod archives;
 mod commit;
+mod copy;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};

@@ -1,6 +1,7 @@
 //! Known escapes of other engines, one file a family, each with the use that its fix must not break.
 
 mod accounts;
+mod copying;
 mod entering;
 mod extraction;
 mod foreign_programs;

@@ -1,11 +1,11 @@
 //! One verb a file: its arguments, and what they mean.
 
 use engine::request::{
-    AttachRequest, AuditRequest, CommitRequest, ContainerRequest, DiffRequest, EventsRequest, ExecRequest,
-    ExportRequest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportRequest, InfoRequest,
-    InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest, PortRequest, PruneRequest,
-    PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest, RestartRequest, RunRequest, SaveRequest,
-    StartRequest, StatsRequest, StopRequest, TagRequest, TopRequest, UpdateRequest, WaitRequest,
+    AttachRequest, AuditRequest, CommitRequest, ContainerRequest, CopyRequest, DiffRequest, EventsRequest,
+    ExecRequest, ExportRequest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportRequest,
+    InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest, PortRequest,
+    PruneRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest, RestartRequest, RunRequest,
+    SaveRequest, StartRequest, StatsRequest, StopRequest, TagRequest, TopRequest, UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -14,6 +14,7 @@ use crate::print::{HistoryView, ImagesView, PsView, StatsView};
 pub(crate) mod attach;
 pub(crate) mod commit;
 pub(crate) mod container_prune;
+pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod diff;
 pub(crate) mod doctor;
@@ -63,6 +64,7 @@ pub enum Command {
     Audit(AuditRequest),
     Boot,
     Commit(CommitRequest),
+    Copy(CopyRequest),
     Create(ContainerRequest),
     Diff(DiffRequest),
     Doctor(InfoRequest, Format),

@@ -5,7 +5,7 @@ mod containers;
 mod doctor;
 mod events;
 mod history;
-mod human;
+pub(crate) mod human;
 mod images;
 mod info;
 mod inspect;

@@ -3,11 +3,10 @@
 use std::io::Write;
 
 use oci::rootfs::Overlay;
-use volume::View;
 
 use super::find::find;
 use super::record::ContainerRecord;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
 use crate::output::Output;
 use crate::paths::Engine;
 use crate::request::ExportRequest;
@@ -34,9 +33,6 @@ pub(crate) fn view(record: &ContainerRecord) -> Result<sys::Dir> {
     let overlay = crate::image::overlay(record)?;
     let upper = overlay.upper.iter().map(|upper| upper.upper.clone());
     let lowers = upper.chain(overlay.lowers.iter().cloned()).collect();
-    let view = View::open(&Overlay { lowers, upper: None, store: overlay.store.clone() })?;
-    let root = view.directory(std::path::Path::new("/"))?;
-    root.ok_or_else(|| {
-        Error::new(oci::class::Class::Internal, format!("container `{}` has no root", record.name))
-    })
+    let mount = volume::stack(&Overlay { lowers, upper: None, store: overlay.store.clone() })?;
+    Ok(sys::Dir::from_fd(mount, "/"))
 }

@@ -1,9 +1,11 @@
 //! Containers: one verb a file.
 
+mod access;
 mod accompany;
 mod amend;
 mod attach;
 mod commit;
+mod cp;
 mod create;
 mod deaf;
 mod diff;
@@ -24,6 +26,7 @@ mod log_files;
 mod logs;
 mod pattern;
 mod pause;
+mod place;
 mod placement;
 mod policy;
 mod port;
@@ -44,6 +47,7 @@ mod wait;
 
 pub use attach::{Attached, Outcome, Terminal, attach};
 pub use commit::{Committed, commit};
+pub use cp::cp;
 pub use create::{Created, create};
 pub use diff::diff;
 pub use exec::{ExecOutcome, exec};

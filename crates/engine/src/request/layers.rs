@@ -52,3 +52,29 @@ pub enum ArchiveFormat {
     Docker,
     Oci,
 }
+
+/// `cp`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyRequest {
+    pub from: CopySide,
+    pub to: CopySide,
+    /// Keep owners on the way out; give files to the container's user on the way in.
+    pub archive: bool,
+    /// What a link leads to, and not the link.
+    pub follow_link: bool,
+    pub quiet: bool,
+}
+
+/// One end of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopySide {
+    Container {
+        name: String,
+        /// From the root; a slash or `/.` at its end counts.
+        path: PathBuf,
+    },
+    /// Absolute; a slash or `/.` at its end counts.
+    Host(PathBuf),
+    /// A tar on standard input or output.
+    Pipe,
+}

@@ -29,7 +29,9 @@ pub use image::{
     Digest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportChange, ImportRequest, LoadRequest,
     RemoveImagesRequest, TagRequest,
 };
-pub use layers::{ArchiveFormat, CommitRequest, DiffRequest, ExportRequest, SaveRequest};
+pub use layers::{
+    ArchiveFormat, CommitRequest, CopyRequest, CopySide, DiffRequest, ExportRequest, SaveRequest,
+};
 pub use lifecycle::{
     AttachRequest, ExecRequest, ExitedFilter, HealthFilter, InspectKind, InspectRequest, KillRequest,
     LogsRequest, PauseRequest, PsRequest, RemoveRequest, RenameRequest, RestartRequest, StartRequest,

@@ -178,7 +178,7 @@ impl Images {
 
     /// Writes the blob of a layer that lies nowhere, and checks that it is what the image says.
     pub(crate) fn write_packed(&self, layer: &LayerRef, sink: &mut dyn Write) -> Result<()> {
-        let found = write_packed(&self.layer_tree(&layer.chain_id)?, &Packing::LAYER, sink)?;
+        let found = write_packed(&self.layer_tree(&layer.chain_id)?, &Packing::layer(), sink)?;
         if found == layer.diff_id {
             return Ok(());
         }

@@ -4,7 +4,7 @@
 //! tree may hold symlinks to anywhere: every path is resolved inside the layer's own root
 //! (CVE-2014-6407, CVE-2021-32760, CVE-2025-47290).
 
-mod path;
+pub(super) mod path;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -192,20 +192,11 @@ impl<'r> Extractor<'r> {
         Ok(removed)
     }
 
-    /// Sets owner, mode, attributes and times in the order in which the kernel does not undo them:
-    /// chown clears setuid and file capabilities.
     fn file_attributes(&self, entry: &Entry, file: &OwnedFd) -> sys::Result<()> {
-        let set = || {
-            if (entry.uid, entry.gid) != self.owner {
-                fchown(file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))?;
-            }
-            fchmod(file, Mode::from_raw_mode(entry.mode))?;
-            for (name, value) in kept_xattrs(entry) {
-                fsetxattr(file, name, value, XattrFlags::empty())?;
-            }
-            futimens(file, &times(entry))
-        };
-        set().context(|| "cannot set owner, mode, extended attributes or times".to_owned())
+        if (entry.uid, entry.gid) != self.owner {
+            return file_attributes(entry, file);
+        }
+        file_mode(entry, file)
     }
 
     /// Gives a file of this layer a second name.
@@ -355,7 +346,26 @@ fn clear(dir: &Dir, name: &Path) -> sys::Result<Removed> {
     Ok(if matches!(kind, FileType::Directory | FileType::Symlink) { Removed::Way } else { Removed::Nothing })
 }
 
-fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
+/// Sets owner, mode, attributes and times in the order in which the kernel does not undo them:
+/// chown clears setuid and file capabilities.
+pub(super) fn file_attributes(entry: &Entry, file: &OwnedFd) -> sys::Result<()> {
+    fchown(file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))
+        .context(|| "cannot set the owner".to_owned())?;
+    file_mode(entry, file)
+}
+
+fn file_mode(entry: &Entry, file: &OwnedFd) -> sys::Result<()> {
+    let set = || {
+        fchmod(file, Mode::from_raw_mode(entry.mode))?;
+        for (name, value) in kept_xattrs(entry) {
+            fsetxattr(file, name, value, XattrFlags::empty())?;
+        }
+        futimens(file, &times(entry))
+    };
+    set().context(|| "cannot set mode, extended attributes or times".to_owned())
+}
+
+pub(super) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
     if parent.is_empty() { name.to_vec() } else { [parent, name].join(&b'/') }
 }
 
@@ -364,7 +374,7 @@ fn is_whiteout(stat: &rustix::fs::Stat) -> bool {
 }
 
 /// Writes the data of a file and returns its size.
-fn write_data<R: BufRead>(
+pub(super) fn write_data<R: BufRead>(
     entry: &Entry,
     reader: &mut TarReader<R>,
     file: &mut File,
@@ -402,7 +412,7 @@ fn write_data<R: BufRead>(
 
 /// The extended attributes that a layer may set. Overlay's own would let it forge whiteouts and
 /// redirects into other layers; the labels of security modules are this machine's affair.
-fn kept_xattrs(entry: &Entry) -> impl Iterator<Item = (&OsStr, &[u8])> {
+pub(super) fn kept_xattrs(entry: &Entry) -> impl Iterator<Item = (&OsStr, &[u8])> {
     let kept = entry.xattrs.iter().filter(|(name, _)| is_kept(name));
     kept.map(|(name, value)| (OsStr::from_bytes(name), &**value))
 }
@@ -414,16 +424,16 @@ pub(super) fn is_kept(name: &[u8]) -> bool {
     !overlay && !label && !name.contains(&0) && !name.is_empty()
 }
 
-fn times(entry: &Entry) -> Timestamps {
+pub(super) fn times(entry: &Entry) -> Timestamps {
     let spec = |time: Time| Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() };
     Timestamps { last_access: spec(entry.atime.unwrap_or(entry.mtime)), last_modification: spec(entry.mtime) }
 }
 
-fn fault(path: &[u8], reason: &'static str) -> Error {
+pub(super) fn fault(path: &[u8], reason: &'static str) -> Error {
     Error::Entry { path: String::from_utf8_lossy(path).into_owned(), reason }
 }
 
-fn extract_error(entry: &Entry, source: sys::Error) -> Error {
+pub(super) fn extract_error(entry: &Entry, source: sys::Error) -> Error {
     match entry.kind {
         Kind::Character { .. } | Kind::Block { .. } => node_error(entry, source),
         _ => Error::Extract { path: String::from_utf8_lossy(&entry.path).into_owned(), source },

@@ -19,12 +19,15 @@ use rustix::io::Errno;
 use sys::Dir;
 
 use super::zeros::pieces;
+use crate::ids::Ids;
 use crate::tar::{Entry, Kind, TarWriter, Time};
 use crate::{Error, Result};
 
 /// Files at least this large are looked through for holes.
 const SPARSE_BYTES_MIN: u64 = 128 << 10;
 const BUFFER_BYTES: usize = 256 << 10;
+/// Of a file in `/proc` so much is read.
+const MADE_UP_BYTES_MAX: u64 = 16 << 20;
 pub(crate) const OPAQUE: &str = "trusted.overlay.opaque";
 pub(crate) const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE_MARK: &[u8] = b".wh..wh..opq";
@@ -36,6 +39,8 @@ pub(crate) enum Form {
     Layer,
     /// A whole file system, as it is.
     Whole,
+    /// Some files of one, as they are; what the kernel makes up (`/proc`) is left out.
+    Part,
 }
 
 /// How a tree is packed.
@@ -45,13 +50,23 @@ pub(crate) struct Packing<'a> {
     pub(crate) skip: &'a (dyn Fn(&Path) -> bool + Sync),
     /// No time is later (`SOURCE_DATE_EPOCH`); seconds since 1970.
     pub(crate) latest: Option<i64>,
+    /// What the tree is called in the archive.
+    pub(crate) prefix: &'a Path,
+    /// How ids inside appear to this process.
+    pub(crate) ids: &'a Ids,
 }
+
+static SAME: Ids = Ids::SAME;
 
 impl Packing<'_> {
     /// A layer as it lies in the store.
-    pub(crate) const LAYER: Packing<'static> = Packing { form: Form::Layer, skip: &|_| false, latest: None };
+    pub(crate) fn layer() -> Packing<'static> {
+        Packing { form: Form::Layer, skip: &|_| false, latest: None, prefix: Path::new(""), ids: &SAME }
+    }
     /// A file system as it is.
-    pub(crate) const WHOLE: Packing<'static> = Packing { form: Form::Whole, skip: &|_| false, latest: None };
+    pub(crate) fn whole() -> Packing<'static> {
+        Packing { form: Form::Whole, ..Packing::layer() }
+    }
 }
 
 /// Writes a tree as entries; the archive is not ended. Returns what no layer can hold and was left out.
@@ -60,20 +75,26 @@ pub(crate) fn pack<W: Write>(
     packing: &Packing<'_>,
     tar: &mut TarWriter<W>,
 ) -> Result<Vec<PathBuf>> {
-    let label = tree.label().to_owned();
     let tree = tree.try_clone()?.strict();
-    let links = HashMap::new();
-    let mut packer = Packer {
-        tree: &tree,
-        packing,
-        tar,
-        links,
-        buffer: vec![0; BUFFER_BYTES],
-        left_out: Vec::new(),
-        label,
-    };
+    let mut packer = Packer::new(&tree, packing, tar);
     packer.all()?;
     Ok(packer.left_out)
+}
+
+/// Writes something in a directory as an entry, which is called as the prefix says.
+pub(crate) fn pack_entry<W: Write>(
+    parent: &Dir,
+    name: &OsStr,
+    packing: &Packing<'_>,
+    tar: &mut TarWriter<W>,
+) -> Result<()> {
+    let parent = parent.try_clone()?.strict();
+    let stat = parent.lstat(name)?;
+    let mut packer = Packer::new(&parent, packing, tar);
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => packer.file(&parent, Path::new(name), Path::new("")),
+        _ => packer.other(&parent, Path::new(name), Path::new("")),
+    }
 }
 
 struct Packer<'a, W> {
@@ -84,10 +105,24 @@ struct Packer<'a, W> {
     links: HashMap<(u64, u64), Vec<u8>>,
     buffer: Vec<u8>,
     left_out: Vec<PathBuf>,
-    label: PathBuf,
 }
 
-impl<W: Write> Packer<'_, W> {
+impl<'a, W: Write> Packer<'a, W> {
+    fn new(tree: &'a Dir, packing: &'a Packing<'a>, tar: &'a mut TarWriter<W>) -> Self {
+        let (links, left_out) = (HashMap::new(), Vec::new());
+        Self { tree, packing, tar, links, buffer: vec![0; BUFFER_BYTES], left_out }
+    }
+
+    /// What a path is called in the archive.
+    fn name(&self, path: &Path) -> Vec<u8> {
+        let prefix = self.packing.prefix.as_os_str().as_bytes();
+        match (prefix, path.as_os_str().as_bytes()) {
+            (prefix, b"") => prefix.to_vec(),
+            (b"", path) => path.to_vec(),
+            (prefix, path) => [prefix, path].join(&b'/'),
+        }
+    }
+
     fn all(&mut self) -> Result<()> {
         let mut pending = vec![PathBuf::new()];
         while let Some(path) = pending.pop() {
@@ -97,6 +132,9 @@ impl<W: Write> Packer<'_, W> {
                 other => other?,
             };
             self.directory(&dir, &path)?;
+            if self.packing.form == Form::Part && !path.as_os_str().is_empty() && is_made_up(&dir) {
+                continue;
+            }
             let mut entries = match dir.list("") {
                 Err(error) if is_gone(&error) => continue,
                 other => other?,
@@ -132,8 +170,8 @@ impl<W: Write> Packer<'_, W> {
         }
         let names = dir.listxattr_self()?;
         let xattrs = attributes(names, |name| dir.getxattr_self(name))?;
-        let mut name = path.as_os_str().as_bytes().to_vec();
-        name.extend_from_slice(if is_root { b"./" } else { b"/" });
+        let mut name = self.name(path);
+        name.extend_from_slice(if name.is_empty() { b"./" } else { b"/" });
         let entry = self.entry(name, Kind::Directory, &dir.stat_self()?, xattrs);
         self.write(&entry)?;
         let is_opaque = || dir.getxattr_self(OsStr::new(OPAQUE)).map(|value| value.as_deref() == Some(b"y"));
@@ -157,7 +195,7 @@ impl<W: Write> Packer<'_, W> {
             return Ok(());
         }
         let file = File::from(fd);
-        let bytes = path.as_os_str().as_bytes().to_vec();
+        let bytes = self.name(path);
         if let Some(first) = self.first_name(&stat, &bytes) {
             let entry = self.entry(bytes, Kind::Hardlink(first), &stat, Vec::new());
             return self.write(&entry);
@@ -165,6 +203,9 @@ impl<W: Write> Packer<'_, W> {
         let names = sys::dir::list_attributes(&file).map_err(failed)?;
         let xattrs = attributes(names, |name| sys::dir::attribute(&file, name)).map_err(failed)?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
+        if size == 0 && self.packing.form == Form::Part && is_made_up(&file) {
+            return self.made_up(&file, bytes, &stat, path);
+        }
         let sparse = if size < SPARSE_BYTES_MIN { None } else { pieces(&file, size).map_err(failed)? };
         let segments = match &sparse {
             Some(sparse) => sparse.segments.clone(),
@@ -173,6 +214,19 @@ impl<W: Write> Packer<'_, W> {
         let entry = self.entry(bytes, Kind::File { size, sparse }, &stat, xattrs);
         self.write(&entry)?;
         self.data(&file, &segments, path)
+    }
+
+    /// Writes a file whose size nobody knows before it is read.
+    fn made_up(&mut self, file: &File, name: Vec<u8>, stat: &Stat, path: &Path) -> Result<()> {
+        use std::io::Read;
+        let mut content = Vec::new();
+        file.take(MADE_UP_BYTES_MAX)
+            .read_to_end(&mut content)
+            .map_err(|source| Error::Read { what: format!("`{}`", path.display()), source })?;
+        let kind = Kind::File { size: content.len() as u64, sparse: None };
+        let entry = self.entry(name, kind, stat, Vec::new());
+        self.write(&entry)?;
+        self.tar.data(&content).map_err(write_error)
     }
 
     fn data(&mut self, file: &File, segments: &[(u64, u64)], path: &Path) -> Result<()> {
@@ -213,7 +267,7 @@ impl<W: Write> Packer<'_, W> {
             Err(error) if is_gone(&error) => return Ok(()),
             other => other?,
         };
-        let bytes = path.as_os_str().as_bytes().to_vec();
+        let bytes = self.name(path);
         let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
         let kind = match kind {
             FileType::CharacterDevice if stat.st_rdev == 0 && self.packing.form == Form::Layer => {
@@ -268,7 +322,8 @@ impl<W: Write> Packer<'_, W> {
         let seconds = self.packing.latest.map_or(stat.st_mtime, |latest| latest.min(stat.st_mtime));
         let mode = if matches!(kind, Kind::Symlink(_)) { 0o777 } else { stat.st_mode & 0o7777 };
         let mtime = Time { seconds, nanoseconds: 0 };
-        Entry { path, kind, mode, uid: stat.st_uid, gid: stat.st_gid, mtime, atime: None, xattrs }
+        let (uid, gid) = self.packing.ids.inside(stat.st_uid, stat.st_gid);
+        Entry { path, kind, mode, uid, gid, mtime, atime: None, xattrs }
     }
 
     fn write(&mut self, entry: &Entry) -> Result<()> {
@@ -278,12 +333,28 @@ impl<W: Write> Packer<'_, W> {
 
 impl<W> std::fmt::Debug for Packer<'_, W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Packer({})", self.label.display())
+        write!(f, "Packer({})", self.tree.label().display())
     }
 }
 
 pub(crate) fn write_error(source: io::Error) -> Error {
     Error::Write { what: "archive".to_owned(), source }
+}
+
+/// Whether the kernel makes the content up: it has no end, or acts on those who read it.
+fn is_made_up(file: impl std::os::fd::AsFd) -> bool {
+    const KINDS: [i64; 9] = [
+        0x9fa0,      // proc
+        0x6265_6572, // sysfs
+        0x27_e0eb,   // cgroup
+        0x6367_7270, // cgroup2
+        0x1cd1,      // devpts
+        0x1980_0202, // mqueue
+        0x6462_6720, // debugfs
+        0x7472_6163, // tracefs
+        0x7363_6673, // securityfs
+    ];
+    rustix::fs::fstatfs(file).is_ok_and(|stat| KINDS.contains(&stat.f_type))
 }
 
 /// Whether a name is no longer what it was when it was listed.

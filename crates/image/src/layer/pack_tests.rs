@@ -20,7 +20,7 @@ fn dir(path: &Path) -> Dir {
 
 fn packed(tree: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let digest = write_packed(&Dir::open(tree).unwrap(), &Packing::LAYER, &mut bytes).unwrap();
+    let digest = write_packed(&Dir::open(tree).unwrap(), &Packing::layer(), &mut bytes).unwrap();
     assert_eq!(*digest.digest(), crate::sha256(&bytes));
     bytes
 }
@@ -58,7 +58,7 @@ fn a_copy_packs_to_the_same_bytes() {
     let temp = tempfile::tempdir().unwrap();
     let (a, b, c) = (temp.path().join("a"), temp.path().join("b"), temp.path().join("c"));
     everything(&a);
-    let (applied, size, left_out) = apply_tree(&Dir::open(&a).unwrap(), &Packing::LAYER, &dir(&b)).unwrap();
+    let (applied, size, left_out) = apply_tree(&Dir::open(&a).unwrap(), &Packing::layer(), &dir(&b)).unwrap();
     let bytes = packed(&a);
     assert_eq!((size, left_out), (bytes.len() as u64, vec![]));
     assert_eq!(*applied.diff_id.digest(), crate::sha256(&bytes));
@@ -99,7 +99,8 @@ fn names_of_whiteouts_are_left_out_of_layers_and_kept_in_file_systems() {
     let root = dir(&tree);
     fs::write(tree.join(".wh.etc"), "odd").unwrap();
     root.mknod("zero", FileType::CharacterDevice, 0o600, 0).unwrap();
-    let (applied, _, left_out) = apply_tree(&root, &Packing::LAYER, &dir(&temp.path().join("copy"))).unwrap();
+    let (applied, _, left_out) =
+        apply_tree(&root, &Packing::layer(), &dir(&temp.path().join("copy"))).unwrap();
     assert_eq!((applied.entries, left_out), (2, vec![".wh.etc".into()]));
     let mut bytes = Vec::new();
     write_tree(&root, &mut bytes).unwrap();
@@ -112,7 +113,7 @@ fn times_are_cut_at_an_epoch() {
     let temp = tempfile::tempdir().unwrap();
     let (tree, copy) = (temp.path().join("tree"), temp.path().join("copy"));
     everything(&tree);
-    let packing = Packing { latest: Some(1_000_000_000), ..Packing::LAYER };
+    let packing = Packing { latest: Some(1_000_000_000), ..Packing::layer() };
     apply_tree(&Dir::open(&tree).unwrap(), &packing, &dir(&copy)).unwrap();
     for path in ["etc/deep/file", "etc", "dangling", "fifo"] {
         assert_eq!(copy.join(path).symlink_metadata().unwrap().mtime(), 1_000_000_000, "{path}");

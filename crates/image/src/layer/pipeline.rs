@@ -40,12 +40,12 @@ pub(super) fn run_with(
     })
 }
 
-/// Writes what `produce` makes; the two work at the same time.
-pub(super) fn write_with(
+/// Consumes what `produce` makes; the two work at the same time.
+pub(super) fn pass_on(
     produce: impl FnOnce(&mut Feed<'_>) -> Result<()> + Send,
-    sink: &mut dyn io::Write,
+    consume: impl FnOnce(&mut Chunks<'_>) -> Result<()>,
 ) -> Result<()> {
-    pass(&Pool::default(), None, produce, |chunks| chunks.write_to(sink))
+    pass(&Pool::default(), None, produce, consume)
 }
 
 /// Passes on what a thread produces.
@@ -80,7 +80,8 @@ fn pass(
     })
 }
 
-fn decompress_into(source: impl Read + Send, feed: &mut Feed<'_>) -> Result<()> {
+/// Takes in the uncompressed bytes of a source.
+pub(super) fn decompress_into(source: impl Read + Send, feed: &mut Feed<'_>) -> Result<()> {
     let (_, mut source) = decompress(source)?;
     feed.read_all(&mut *source)
 }

@@ -2,7 +2,7 @@
 
 /// A name without its decoration.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Clean {
+pub(in crate::layer) enum Clean {
     /// `./` or `/`.
     Root,
     /// A name and the directory it lies in; the empty parent is the root.
@@ -11,7 +11,7 @@ pub(super) enum Clean {
 
 /// Drops `/` in front and behind and `.` in between. A `..` is refused rather than resolved: whether
 /// `a/../b` is `b` depends on what `a` is, and no builder writes it.
-pub(super) fn clean(path: &[u8]) -> Result<Clean, &'static str> {
+pub(in crate::layer) fn clean(path: &[u8]) -> Result<Clean, &'static str> {
     if path.is_empty() {
         return Err("the name is empty");
     }
