@@ -1,8 +1,9 @@
-//! Builds: Dockerfile text → typed instructions → graph of steps.
+//! Builds: Dockerfile text → typed instructions → steps of the stages that are needed, each with a key of its own.
 //!
 //! ```text
-//!   Source → syntax::Script → Dockerfile (stages of Instructions)
-//!   words + variables → expand
+//!   Source ─ syntax::Script → Dockerfile (stages of Instructions)
+//!   Dockerfile + plan::Request + plan::BaseImages → plan::Plan (stages of Steps, every variable in)
+//!   Step + what lies below it + content::Tree of what it copies → key::Key
 //!   .dockerignore → ignore::Matcher
 //! ```
 //!
@@ -10,12 +11,15 @@
 //! place; what is legal and not advisable is a warning with the name of BuildKit's check.
 
 mod check;
+pub mod content;
 mod dockerfile;
 mod error;
 pub mod expand;
 mod fault;
 pub mod ignore;
 pub mod instruction;
+pub mod key;
+pub mod plan;
 mod rule;
 mod source;
 mod suggest;
