@@ -1,6 +1,6 @@
 //! Datagrams by UDP: a socket towards the container for each client, by which its answers are told apart.
 
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -25,9 +25,9 @@ const TURN_MAX: usize = 32;
 struct Flow {
     number: u32,
     port: usize,
-    client: SocketAddrV6,
+    client: SocketAddr,
     /// Where the client sends to, and so where its answers come from.
-    ours: Ipv6Addr,
+    ours: IpAddr,
     container: OwnedFd,
     used: Instant,
 }
@@ -75,8 +75,8 @@ impl<'a> Datagrams<'a> {
     fn flow_of(
         &mut self,
         port: usize,
-        client: SocketAddrV6,
-        ours: Ipv6Addr,
+        client: SocketAddr,
+        ours: IpAddr,
         epoll: &OwnedFd,
         now: Instant,
     ) -> Option<usize> {
