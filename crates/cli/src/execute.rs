@@ -16,6 +16,7 @@ use engine::timing::Timing;
 use engine::{Engine, EngineConfig, image, system};
 
 use crate::commands::Command;
+use crate::configuration::Configuration;
 use crate::error::Failure;
 use crate::global::Global;
 use crate::print::{self, Clock};
@@ -32,11 +33,11 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         return show_formatted(print::version(&system::version(), format));
     }
     if let Command::Doctor(_, format) = &parsed.command {
-        let rows = system::doctor(&config(&parsed.global));
+        let rows = system::doctor(&config(&parsed.global)?);
         show_formatted(print::doctor(&rows, format))?;
         return Ok(u8::from(rows.iter().any(|row| row.verdict == Verdict::Broken)));
     }
-    let engine = Engine::open(config(&parsed.global)).map_err(|error| failure(&error, 125))?;
+    let engine = Engine::open(config(&parsed.global)?).map_err(|error| failure(&error, 125))?;
     match parsed.command {
         Command::Run(request) => run(&engine, &request),
         Command::Create(request) => {
@@ -132,10 +133,11 @@ fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
     }
 }
 
-fn config(global: &Global) -> EngineConfig {
+fn config(global: &Global) -> Result<EngineConfig, Failure> {
     let root = global.root.clone().unwrap_or_else(|| ROOT.into());
     let run_root = global.run_root.clone().unwrap_or_else(|| RUN_ROOT.into());
-    EngineConfig { root, run_root }
+    let firewall = Configuration::load(global.config_file.as_deref())?.firewall();
+    Ok(EngineConfig { root, run_root, firewall })
 }
 
 /// Turns an engine's error into what is printed; `code` is for those without one of their own.

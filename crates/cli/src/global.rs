@@ -1,4 +1,4 @@
-//! The options before the verb, read by hand: there are five, and they are on the path of every command.
+//! The options before the verb, read by hand: there are six, and they are on the path of every command.
 
 use std::path::PathBuf;
 
@@ -14,6 +14,8 @@ pub struct Global {
     pub root: Option<PathBuf>,
     /// What dies with the boot; the engine's default otherwise.
     pub run_root: Option<PathBuf>,
+    /// The configuration file that is meant; the usual one otherwise.
+    pub config_file: Option<PathBuf>,
     pub debug: bool,
 }
 
@@ -36,8 +38,12 @@ const DAEMON: &[&str] = &[
 /// Reads the options in front and returns the words that follow.
 pub(crate) fn parse<'a>(args: &'a [String], caller: &dyn Caller) -> Result<(Global, &'a [String]), Exit> {
     let from_env = |name| caller.var(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let mut global =
-        Global { root: from_env("CORACLE_ROOT"), run_root: from_env("CORACLE_RUN_ROOT"), debug: false };
+    let mut global = Global {
+        root: from_env("CORACLE_ROOT"),
+        run_root: from_env("CORACLE_RUN_ROOT"),
+        config_file: from_env("CORACLE_CONFIG"),
+        debug: false,
+    };
     let mut rest = args;
     while let Some((first, after)) = rest.split_first() {
         if first == "--" {
@@ -56,6 +62,7 @@ pub(crate) fn parse<'a>(args: &'a [String], caller: &dyn Caller) -> Result<(Glob
             "--version" | "-v" => return Err(Exit::Print(version())),
             "--debug" | "-D" => global.debug = switch(flag, value)?,
             "--root" => global.root = Some(path(flag, value, &mut rest)?),
+            "--config-file" => global.config_file = Some(path(flag, value, &mut rest)?),
             "--run-root" => global.run_root = Some(path(flag, value, &mut rest)?),
             _ => return Err(unknown(flag).into()),
         }
@@ -87,7 +94,7 @@ fn path(flag: &str, value: Option<&str>, rest: &mut &[String]) -> Result<PathBuf
         },
     };
     if value.is_empty() {
-        return Err(Failure::new(BAD_USAGE, format!("{flag}: the directory is empty")));
+        return Err(Failure::new(BAD_USAGE, format!("{flag}: the path is empty")));
     }
     Ok(PathBuf::from(value))
 }
@@ -97,7 +104,7 @@ fn unknown(flag: &str) -> Failure {
         true => Failure::new(BAD_USAGE, format!("{flag} is not supported: there is no daemon to connect to"))
             .hint("use --root and --run-root to choose between engines on this machine"),
         false => {
-            let known = ["--root", "--run-root", "--debug", "--version", "--help"];
+            let known = ["--root", "--run-root", "--config-file", "--debug", "--version", "--help"];
             let failure = Failure::new(BAD_USAGE, format!("unknown flag: {flag}"));
             failure.hint(match crate::suggest::nearest(flag, known) {
                 Some(near) => format!("did you mean {near}?"),

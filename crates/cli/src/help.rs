@@ -17,10 +17,11 @@ pub(crate) fn top() -> String {
     text.push_str(
         "
 Global Options:
-  -D, --debug           Say more about errors
-      --root DIR        Keep images and containers here (CORACLE_ROOT)
-      --run-root DIR    Keep what dies with the boot here (CORACLE_RUN_ROOT)
-  -v, --version         Print version information and quit
+      --config-file FILE   Read the configuration from here (CORACLE_CONFIG)
+  -D, --debug              Say more about errors
+      --root DIR           Keep images and containers here (CORACLE_ROOT)
+      --run-root DIR       Keep what dies with the boot here (CORACLE_RUN_ROOT)
+  -v, --version            Print version information and quit
 
 Run 'coracle COMMAND --help' for more information on a command.
 ",

@@ -2,6 +2,7 @@
 
 mod caller;
 mod commands;
+mod configuration;
 mod error;
 mod execute;
 mod global;

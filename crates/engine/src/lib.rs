@@ -19,6 +19,6 @@ pub mod volume;
 pub use error::{Error, Result};
 pub use events::events;
 pub use oci::class::Class;
-pub use paths::{Engine, EngineConfig};
+pub use paths::{Engine, EngineConfig, Firewall};
 pub use processes::ProcessRow;
 pub use supervisor::events::{Event, Kind as EventKind};

@@ -26,6 +26,18 @@ use crate::error::{Error, Result};
 pub struct EngineConfig {
     pub root: PathBuf,
     pub run_root: PathBuf,
+    pub firewall: Firewall,
+}
+
+/// Whose rules decide who reaches a published port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Firewall {
+    /// Ours, which lead packets to the container before the host's INPUT rules see them, as Docker's do.
+    #[default]
+    Engine,
+    /// The host's INPUT rules: connections end at the host, and the supervisor passes their bytes on. The container sees
+    /// its gateway as the source.
+    Host,
 }
 
 /// An engine on its two directories. There is nothing behind it: each verb works on files and the kernel.
@@ -33,6 +45,7 @@ pub struct EngineConfig {
 pub struct Engine {
     pub(crate) root: PathBuf,
     pub(crate) run_root: PathBuf,
+    pub(crate) firewall: Firewall,
 }
 
 impl Engine {
@@ -43,7 +56,7 @@ impl Engine {
                 return Err(Error::invalid(format!("`{name} {}` is not an absolute path", path.display())));
             }
         }
-        let engine = Self { root: config.root, run_root: config.run_root };
+        let engine = Self { root: config.root, run_root: config.run_root, firewall: config.firewall };
         for directory in [engine.containers(), engine.names(), engine.seccomp_cache()] {
             make(&directory)?;
         }
@@ -54,7 +67,7 @@ impl Engine {
     }
 
     pub(crate) fn config(&self) -> EngineConfig {
-        EngineConfig { root: self.root.clone(), run_root: self.run_root.clone() }
+        EngineConfig { root: self.root.clone(), run_root: self.run_root.clone(), firewall: self.firewall }
     }
 
     pub fn root(&self) -> &Path {

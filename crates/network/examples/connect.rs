@@ -82,10 +82,12 @@ fn once(
 ) -> Result<(Duration, Duration), Box<dyn Error>> {
     let endpoint = endpoint(round, ipv6)?;
     let container = endpoint.addresses[0].address;
-    let rule = |number: u16| PortRule {
-        protocol: Protocol::Tcp,
-        host: (Ipv4Addr::UNSPECIFIED, 8000 + number).into(),
-        container: (container, 80 + number).into(),
+    let rule = |number: u16| {
+        PortRule::new(
+            Protocol::Tcp,
+            (Ipv4Addr::UNSPECIFIED, 8000 + number).into(),
+            (container, 80 + number).into(),
+        )
     };
     let ports: Vec<PortRule> = (0..ports).map(rule).collect();
     fabric.state().publish(&endpoint)?;

@@ -67,7 +67,7 @@ pub(crate) fn of_endpoint(rules: &EndpointRules) -> Vec<Element> {
 /// and container speak different versions: those connections are passed on by the supervisor.
 pub(crate) fn of_port(rule: &PortRule) -> Option<Element> {
     let host = rule.host.ip();
-    if host == Ipv6Addr::LOCALHOST || host.is_ipv4() != rule.container.is_ipv4() {
+    if host == Ipv6Addr::LOCALHOST || !rule.is_led() {
         return None;
     }
     let set = match (host.is_ipv4(), host.is_unspecified()) {
@@ -175,11 +175,7 @@ mod tests {
     #[test]
     fn ports_go_to_the_map_of_their_address() {
         let element = |host: &str, container: &str| {
-            of_port(&PortRule {
-                protocol: Protocol::Udp,
-                host: host.parse().unwrap(),
-                container: container.parse().unwrap(),
-            })
+            of_port(&PortRule::new(Protocol::Udp, host.parse().unwrap(), container.parse().unwrap()))
         };
         let one = element("127.0.0.1:8080", "10.0.0.2:80").unwrap();
         assert_eq!(one.set, "ports4");

@@ -15,9 +15,10 @@ use crate::{PortRule, Protocol};
 
 /// A port that is ours, and the socket that says so.
 ///
-/// Sockets of IPv4 are bound and never listen: the firewall leads packets away before they get there, and without
+/// Sockets of IPv4 are bound and do not listen: the firewall leads packets away before they get there, and without
 /// it a refusal is the honest answer. Those of IPv6 listen where the container has no address of that family, and
-/// for `::1`, which the firewall cannot lead away: the supervisor passes those connections on.
+/// for `::1`, which the firewall cannot lead away; both do where connections go through the host. The supervisor passes
+/// those on.
 #[derive(Debug)]
 pub struct HeldPort {
     pub rule: PortRule,
@@ -60,7 +61,7 @@ fn open(rule: &PortRule) -> rustix::io::Result<OwnedFd> {
     // Sees past what is left of connections (TIME_WAIT), and past sockets that were let go; no further.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &rule.host)?;
-    if rule.protocol == Protocol::Tcp && rule.host.is_ipv6() {
+    if rule.protocol == Protocol::Tcp && rule.is_listened_for() {
         // A listener is in everybody's way whatever it says, and its connections must not be when they have ended.
         listen(&socket, 128)?;
     } else {
@@ -187,7 +188,7 @@ mod tests {
     use crate::{PortRule, Protocol};
 
     fn rule(protocol: Protocol, host: &str) -> PortRule {
-        PortRule { protocol, host: host.parse().unwrap(), container: "10.0.0.2:80".parse().unwrap() }
+        PortRule::new(protocol, host.parse().unwrap(), "10.0.0.2:80".parse().unwrap())
     }
 
     #[test]

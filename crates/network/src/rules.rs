@@ -47,13 +47,26 @@ pub struct PortRule {
     pub host: SocketAddr,
     /// Address and port of the container.
     pub container: SocketAddr,
+    /// Its connections end at the host, whose own rules decide about them, and the supervisor passes their bytes on.
+    #[serde(default)]
+    pub through_host: bool,
 }
 
 impl PortRule {
-    /// Whether the firewall leads its packets, which it does within a family. Across families the supervisor passes
-    /// bytes on.
+    /// A port that the firewall leads where it can.
+    pub fn new(protocol: Protocol, host: SocketAddr, container: SocketAddr) -> Self {
+        Self { protocol, host, container, through_host: false }
+    }
+
+    /// Whether the firewall leads its packets, which it does within a family and not through the host. Otherwise the
+    /// supervisor passes bytes on.
     pub fn is_led(&self) -> bool {
-        self.host.is_ipv4() == self.container.is_ipv4()
+        !self.through_host && self.host.is_ipv4() == self.container.is_ipv4()
+    }
+
+    /// Whether a socket has to take its connections: what comes to `::1` the firewall cannot lead either.
+    pub fn is_listened_for(&self) -> bool {
+        self.through_host || self.host.is_ipv6()
     }
 
     /// Returns those that the firewall leads.

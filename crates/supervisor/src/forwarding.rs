@@ -1,6 +1,7 @@
 //! Published ports that no firewall can lead to the container: the supervisor passes their traffic on.
 //!
-//! Those are ports of IPv6 on the host for a container without an address of that family, and what comes to `::1`.
+//! Those are ports of IPv6 on the host for a container without an address of that family, what comes to `::1`, and all
+//! of them where the host's own rules are to decide.
 //! Connections are made from the host's network namespace. Everything is bounded, no byte is kept here, and with no
 //! traffic there are only the listening sockets.
 //!
@@ -108,7 +109,7 @@ impl<'a> Forwarding<'a> {
     pub(crate) fn start(rules: &[PortRule], sockets: &'a [OwnedFd]) -> sys::Result<Option<Self>> {
         let of = |protocol| {
             let ports = rules.iter().zip(sockets);
-            let ports = ports.filter(|(rule, _)| rule.host.is_ipv6() && rule.protocol == protocol);
+            let ports = ports.filter(|(rule, _)| rule.is_listened_for() && rule.protocol == protocol);
             ports.map(|(rule, socket)| Port { socket, container: rule.container }).collect::<Vec<_>>()
         };
         let (listeners, senders) = (of(Protocol::Tcp), of(Protocol::Udp));

@@ -118,7 +118,7 @@ impl<'a> Supervisor<'a> {
     fn new(
         assignment: &'a Assignment<'a>,
         mut job: Job,
-        status: Status,
+        mut status: Status,
         group: Option<cgroup::Group>,
         pidfd: OwnedFd,
         mut clients: Clients,
@@ -128,10 +128,13 @@ impl<'a> Supervisor<'a> {
         clients.bytes_max = job.log.as_ref().and_then(|log| log.client_bytes_max);
         let companion = Companion::new(assignment)?;
         let outputs = Outputs::new(assignment.holdings, job.log.take());
-        let forwarding = job
-            .network
-            .as_ref()
-            .and_then(|network| Forwarding::start(&network.ports, &assignment.holdings.ports).ok().flatten());
+        let started =
+            job.network.as_ref().map(|network| Forwarding::start(&network.ports, &assignment.holdings.ports));
+        // The container goes on without, and says so.
+        let forwarding = started.transpose().unwrap_or_else(|error| {
+            status.warnings.push(format!("published ports are not passed on: {error}"));
+            None
+        });
         let warden = job.network.as_ref().and_then(|network| Warden::candidate(network, &epoll));
         let before = status.dropped;
         // Without checks the container goes on.
@@ -146,7 +149,7 @@ impl<'a> Supervisor<'a> {
             input,
             outputs,
             resolver: None,
-            forwarding,
+            forwarding: forwarding.flatten(),
             warden,
             monitor,
             epoll,

@@ -52,6 +52,52 @@ fn a_container_without_ipv6_is_reached_in_both_families_by_tcp() {
 }
 
 #[test]
+fn with_the_hosts_firewall_its_input_rules_decide_who_reaches_a_port() {
+    let site = Site::new();
+    let (host, neighbour, world) = (&site.lan.host, &site.lan.neighbour, &site.lan.world);
+    let config = site.engine.base().join("config.toml");
+    std::fs::write(&config, "# published ports obey the rules of this machine\nfirewall = \"host\"\n")
+        .unwrap();
+    let flags =
+        ["--detach", "--name", "box", "-p", "8080:80", "-p", "8080:80/udp", "-p", "127.0.0.1:8081:80"];
+    let waits = [site.image.as_str(), "sleep", "1000"];
+    let run = [&["--config-file", config.to_str().unwrap(), "run"], &flags[..], &waits].concat();
+    site.engine.run(&run).ok();
+    let inside = site.engine.inside("box");
+    let server = Echo::everywhere(&inside, 80);
+    let other = site.run("other", &[]);
+    let gateway = site.gateway("bridge");
+    host.nft(&format!(
+        "table inet own {{\nchain input {{\ntype filter hook input priority 0; policy accept\n\
+         ct state established,related accept\nip saddr {NEIGHBOUR} accept\niifname lo accept\n\
+         iifname \"coracle*\" accept\nmeta l4proto {{ tcp, udp }} th dport 8080 drop\n}}\n}}",
+    ));
+    for transport in Transport::BOTH {
+        // Who is let in is seen as the gateway: the connection ended at the host.
+        assert_eq!(neighbour.ask(transport, at(HOST, 8080)).to_string(), gateway);
+        host.ask(transport, at("127.0.0.1", 8080));
+        other.ask(transport, at(HOST, 8080));
+        inside.ask(transport, at(HOST, 8080));
+    }
+    host.ask(Transport::Tcp, at("127.0.0.1", 8081));
+    let questions = [
+        (world, Transport::Tcp, at(HOST, 8080)),
+        (world, Transport::Udp, at(HOST, 8080)),
+        (neighbour, Transport::Tcp, at(HOST, 8081)),
+    ];
+    nobody_answers(&questions);
+    let why = site.engine.run(&["port", "--why", "box"]).ok().stdout;
+    assert!(why.contains("the host's own INPUT rules decide"), "{why}");
+    assert!(site.engine.run(&["port", "box", "80/tcp"]).ok().stdout.contains("0.0.0.0:8080"));
+    // The next start asks the file anew.
+    site.engine.run(&["restart", "--timeout", "0", "box"]).ok();
+    drop(server);
+    let server = Echo::everywhere(&site.engine.inside("box"), 80);
+    assert_eq!(world.ask(Transport::Tcp, at(HOST, 8080)).to_string(), WORLD);
+    drop(server);
+}
+
+#[test]
 fn published_on_loopback_means_loopback() {
     let site = Site::new();
     let (host, neighbour) = (&site.lan.host, &site.lan.neighbour);

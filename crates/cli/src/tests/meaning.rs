@@ -234,12 +234,23 @@ fn global_options() {
     let mut caller = surroundings();
     caller.vars.insert("CORACLE_ROOT", "/env/root");
     caller.vars.insert("CORACLE_RUN_ROOT", "/env/run");
+    caller.vars.insert("CORACLE_CONFIG", "/env/config.toml");
     let global = |line: &str| parse(&split(line), &caller).unwrap().global;
-    let from_env = Global { root: Some("/env/root".into()), run_root: Some("/env/run".into()), debug: false };
+    let from_env = Global {
+        root: Some("/env/root".into()),
+        run_root: Some("/env/run".into()),
+        config_file: Some("/env/config.toml".into()),
+        debug: false,
+    };
     assert_eq!(global("ps"), from_env);
     assert_eq!(
-        global("--root /a --run-root=/b -D ps --root x".split_once(" --root x").unwrap().0),
-        Global { root: Some("/a".into()), run_root: Some("/b".into()), debug: true }
+        global("--root /a --run-root=/b --config-file /c -D ps"),
+        Global {
+            root: Some("/a".into()),
+            run_root: Some("/b".into()),
+            config_file: Some("/c".into()),
+            debug: true
+        }
     );
     assert_eq!(read("ps").unwrap().global, Global::default());
 }

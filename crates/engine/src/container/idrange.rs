@@ -106,10 +106,14 @@ pub(crate) fn lease_owner(engine: &Engine) -> Result<Vec<store::Claim>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paths::EngineConfig;
+    use crate::paths::{EngineConfig, Firewall};
 
     fn engine(directory: &std::path::Path) -> Engine {
-        let config = EngineConfig { root: directory.join("root"), run_root: directory.join("run") };
+        let config = EngineConfig {
+            root: directory.join("root"),
+            run_root: directory.join("run"),
+            firewall: Firewall::Engine,
+        };
         Engine::open(config).unwrap()
     }
 

@@ -31,6 +31,9 @@ pub fn explain_ports(engine: &Engine, request: &PortRequest) -> Result<Vec<Strin
                 rule.container
             )),
         }
+        if rule.through_host {
+            lines.push("  firewall=host: the host's own INPUT rules decide who reaches it".into());
+        }
     }
     Ok(lines)
 }

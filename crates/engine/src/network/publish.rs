@@ -10,7 +10,7 @@ use super::place::{free_the_dead, named};
 use super::record::{Driver, NetworkRecord};
 use crate::container::ContainerRecord;
 use crate::error::{Error, Result};
-use crate::paths::Engine;
+use crate::paths::{Engine, Firewall};
 use crate::request::{PortRange, PublishRequest};
 
 /// How often a free port is looked for that both families have.
@@ -180,10 +180,14 @@ impl Holder<'_> {
 
     fn both(&self, wanted: &Wanted, port: u16) -> network::Result<Vec<HeldPort>> {
         let target = &self.target;
+        let through_host = self.engine.firewall == Firewall::Host;
         let container = |ipv4: bool| if ipv4 { target.ipv4 } else { target.ipv6.or(target.ipv4) };
         let rule = |host: IpAddr, port: u16| {
             let container = SocketAddr::new(container(host.is_ipv4())?, wanted.container);
-            Some(PortRule { protocol: wanted.protocol, host: SocketAddr::new(host, port), container })
+            Some(PortRule {
+                through_host,
+                ..PortRule::new(wanted.protocol, SocketAddr::new(host, port), container)
+            })
         };
         if let Some(host) = wanted.host_ip.or(target.binding).filter(|ip| !is_everywhere(*ip, wanted)) {
             let Some(rule) = rule(host, port) else { return Ok(Vec::new()) };
@@ -307,10 +311,8 @@ mod tests {
 
     #[test]
     fn ports_are_shown_as_docker_shows_them() {
-        let rule = |host: &str, container: &str| PortRule {
-            protocol: Protocol::Tcp,
-            host: host.parse().unwrap(),
-            container: container.parse().unwrap(),
+        let rule = |host: &str, container: &str| {
+            PortRule::new(Protocol::Tcp, host.parse().unwrap(), container.parse().unwrap())
         };
         let ports = [
             rule("0.0.0.0:8081", "10.0.0.2:81"),

@@ -308,5 +308,5 @@ impl Network {
 }
 
 pub(crate) fn port(protocol: Protocol, host: &str, container: &str) -> PortRule {
-    PortRule { protocol, host: host.parse().unwrap(), container: container.parse().unwrap() }
+    PortRule::new(protocol, host.parse().unwrap(), container.parse().unwrap())
 }

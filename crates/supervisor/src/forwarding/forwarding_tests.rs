@@ -19,7 +19,7 @@ struct Published {
 impl Published {
     fn new(protocol: Protocol, container: SocketAddr) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let rule = PortRule { protocol, host: "[::]:0".parse().unwrap(), container };
+        let rule = PortRule::new(protocol, "[::]:0".parse().unwrap(), container);
         let held = network::hold(&network::State::new(temp.path()), rule, "c").unwrap();
         let host = SocketAddr::new("::1".parse().unwrap(), held.rule.host.port());
         let stop = std::sync::Arc::new(AtomicBool::new(false));
@@ -192,11 +192,8 @@ fn datagrams_are_answered_from_where_they_went_to_each_their_own() {
 
 #[test]
 fn ports_that_the_firewall_leads_are_left_alone() {
-    let rule = |host: &str| PortRule {
-        protocol: Protocol::Tcp,
-        host: host.parse().unwrap(),
-        container: "10.0.0.2:80".parse().unwrap(),
-    };
+    let rule =
+        |host: &str| PortRule::new(Protocol::Tcp, host.parse().unwrap(), "10.0.0.2:80".parse().unwrap());
     let sockets = [OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap())];
     assert!(Forwarding::start(&[rule("0.0.0.0:80")], &sockets).unwrap().is_none());
     assert!(Forwarding::start(&[], &[]).unwrap().is_none());

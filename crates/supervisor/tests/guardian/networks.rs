@@ -14,7 +14,7 @@ use super::boxes::{Root, Wanted, kill_process, until};
 const STAY: &str = "exec /bin/busybox sleep 1000";
 
 fn rule(host: &str, container: SocketAddr) -> PortRule {
-    PortRule { protocol: Protocol::Tcp, host: host.parse().unwrap(), container }
+    PortRule::new(Protocol::Tcp, host.parse().unwrap(), container)
 }
 
 fn hold(root: &Root, rule: PortRule) -> network::Result<HeldPort> {

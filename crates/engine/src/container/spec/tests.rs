@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests may make files")]
 
 use super::*;
-use crate::paths::EngineConfig;
+use crate::paths::{EngineConfig, Firewall};
 use crate::request::{
     Capability, ContainerRequest, DeviceAccess, DeviceMapping, IdMap, Limit, MountRequest, Recursion,
     TmpfsMount, Ulimit, Unmask,
@@ -39,7 +39,8 @@ fn record() -> ContainerRecord {
 fn build_of(change: impl FnOnce(&mut ContainerRecord), user: &str, joined: Option<u32>) -> Result<Built> {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path();
-    let config = EngineConfig { root: place.join("root"), run_root: place.join("run") };
+    let config =
+        EngineConfig { root: place.join("root"), run_root: place.join("run"), firewall: Firewall::Engine };
     let engine = Engine::open(config).unwrap();
     std::fs::create_dir_all(engine.container_dir(ID)).unwrap();
     let mut record = record();
