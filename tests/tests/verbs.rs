@@ -79,7 +79,7 @@ fn ps_lists_filters_and_formats() {
         .run(&["ps", "--format", "{{.Nope}}"])
         .fails_with(1)
         .error_names(&["no field `Nope`", "there are: "]);
-    engine.run(&["ps", "--format", "{{.ID"]).fails_with(125).error_names(&["--format", "not closed"]);
+    engine.run(&["ps", "--format", "{{.ID"]).fails_with(1).error_names(&["--format", "not closed"]);
 }
 
 #[test]
@@ -327,6 +327,16 @@ fn inspect_has_the_fields_that_scripts_read() {
             "{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}};{{end}}",
             "bind /etc /host false;tmpfs  /tmp true;",
         ),
+        (
+            "{{range .Mounts}}{{.Name}}{{.Driver}}{{.Mode}} {{.Propagation}};{{end}}{{.AppArmorProfile}}{{.ExecIDs}}",
+            "ro rprivate; ;[]",
+        ),
+        (
+            "{{.HostConfig.IpcMode}} {{.HostConfig.PidMode}} {{.HostConfig.CgroupnsMode}} {{.HostConfig.OomScoreAdj}}",
+            "private  private 0",
+        ),
+        ("{{.HostConfig.Ulimits}} {{.HostConfig.Sysctls}} {{.HostConfig.BlkioWeight}}", "[] map[] 0"),
+        ("{{.State.Health}} {{.Config.OnBuild}} {{.HostConfig.MemorySwappiness}}", "<nil> [] <nil>"),
         ("{{len .NetworkSettings.Networks}} {{json .NetworkSettings.Ports}}", "1 {}"),
         ("{{.Driver}} {{.Platform}} {{.RestartCount}}", "overlay linux 0"),
     ];
@@ -368,6 +378,11 @@ fn the_engine_tells_about_itself_and_the_machine() {
     let info = "{{.Containers}} {{.ContainersRunning}} {{.ContainersStopped}} {{.Images}} {{.OSType}} {{.DockerRootDir}}";
     let info = engine.run(&["info", "--format", info]).ok();
     info.prints(&format!("2 1 1 1 linux {}", engine.root().display()));
+    let facts =
+        "{{.DefaultRuntime}} {{.Swarm.LocalNodeState}} {{index .Plugins.Volume 0}} {{json .MemoryLimit}}";
+    engine.run(&["info", "--format", facts]).ok().prints("coracle inactive local true");
+    let options = engine.run(&["info", "--format", "{{range .SecurityOptions}}{{println .}}{{end}}"]).ok();
+    options.stdout_has("name=seccomp,profile=builtin\nname=userns\n");
     let json = engine.run(&["system", "info", "-f", "json"]).ok().json();
     assert!(json["NCPU"].as_u64().unwrap() >= 1 && json["MemTotal"].as_u64().unwrap() > 1 << 20, "{json}");
     let doctor = engine.run(&["doctor"]).ok();

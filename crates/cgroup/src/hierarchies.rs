@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustix::fs::{Access, AtFlags, CWD, accessat, fstatfs, statfs};
 use rustix::io::Errno;
 
-use crate::controller::Controllers;
+use crate::controller::{Controller, Controllers};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::layout::{Hierarchy, Kind, Layout, Mode, USUAL_PLACE};
@@ -91,6 +91,23 @@ impl Hierarchies {
         self.0.mode
     }
 
+    /// Whether some hierarchy has the controller.
+    pub fn offers(&self, controller: Controller) -> bool {
+        self.mounts().iter().any(|mount| mount.offers(controller))
+    }
+
+    /// Whether swap is limited: on v1 only where the kernel was told to count it (`swapaccount=1`).
+    pub fn limits_swap(&self) -> bool {
+        self.mounts().iter().filter(|mount| mount.offers(Controller::Memory)).any(|mount| {
+            let file = match mount.facts.kind {
+                Kind::V1 { .. } => mount.facts.mountpoint.join("memory.memsw.limit_in_bytes"),
+                // The root has no limits of its own; without CONFIG_SWAP this file is not there either.
+                Kind::V2 => "/proc/swaps".into(),
+            };
+            accessat(CWD, file, Access::EXISTS, AtFlags::empty()).is_ok()
+        })
+    }
+
     /// Returns the hierarchies.
     pub fn iter(&self) -> impl Iterator<Item = &Hierarchy> {
         self.mounts().iter().map(|mount| &mount.facts)
@@ -102,6 +119,13 @@ impl Hierarchies {
 }
 
 impl Mount {
+    fn offers(&self, controller: Controller) -> bool {
+        match &self.facts.kind {
+            Kind::V1 { controllers, .. } => controllers.contains(controller),
+            Kind::V2 => self.offered.contains(controller),
+        }
+    }
+
     fn open(facts: &Hierarchy) -> Result<Self> {
         let path = facts.mountpoint.display().to_string();
         let fd = file::open_place(CWD, &path).map_err(|error| Error::io("open", &path, error))?;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::iter::once;
 
 use engine::request::view::InfoView;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::human;
 use super::rows::{Row, formatted};
@@ -52,8 +52,18 @@ fn text(view: &InfoView) -> String {
     text
 }
 
-fn object(view: &InfoView) -> serde_json::Value {
+fn object(view: &InfoView) -> Value {
+    let mut object = facts(view);
+    if let (Value::Object(object), Value::Object(fixed)) = (&mut object, of_docker(view)) {
+        object.extend(fixed);
+    }
+    object
+}
+
+fn facts(view: &InfoView) -> Value {
+    let limits = view.limits;
     json!({
+        "ID": view.id,
         "Containers": containers(view),
         "ContainersRunning": view.containers_running,
         "ContainersPaused": view.containers_paused,
@@ -62,13 +72,12 @@ fn object(view: &InfoView) -> serde_json::Value {
         "ServerVersion": view.version,
         "Driver": view.storage_driver,
         "DriverStatus": [["Backing Filesystem", view.backing_filesystem]],
-        "LoggingDriver": "local",
-        "CgroupDriver": "cgroupfs",
-        "CgroupVersion": view.cgroup_version,
-        "SecurityOptions": view.security_options,
+        // Docker has one or the other: limits are those of v1 on a hybrid.
+        "CgroupVersion": if view.cgroup_version == "hybrid" { "1" } else { &view.cgroup_version },
+        "SecurityOptions": view.security_options.iter().map(|name| security_option(name)).collect::<Vec<_>>(),
         "KernelVersion": view.kernel,
         "OperatingSystem": view.operating_system,
-        "OSType": "linux",
+        "OSVersion": view.os_version,
         "Architecture": view.architecture,
         "NCPU": view.cpus,
         "MemTotal": view.memory_bytes,
@@ -76,12 +85,61 @@ fn object(view: &InfoView) -> serde_json::Value {
         "DockerRootDir": view.root,
         "RunRootDir": view.run_root,
         "Warnings": view.warnings,
+        "MemoryLimit": limits.memory,
+        "SwapLimit": limits.swap,
+        "CpuCfsPeriod": limits.cpu,
+        "CpuCfsQuota": limits.cpu,
+        "CPUShares": limits.cpu,
+        "CPUSet": limits.cpuset,
+        "PidsLimit": limits.pids,
+        "OomKillDisable": limits.oom_kill_disable,
+        "IPv4Forwarding": view.ipv4_forwarding,
+    })
+}
+
+/// As Docker writes it: a name, and what more there is to say.
+fn security_option(name: &str) -> String {
+    let profile = if name == "seccomp" { ",profile=builtin" } else { "" };
+    format!("name={name}{profile}")
+}
+
+/// What is the same on every machine, and what a daemon, a swarm or another runtime would have.
+fn of_docker(view: &InfoView) -> Value {
+    json!({
+        "CgroupDriver": "cgroupfs",
+        "LoggingDriver": "local",
+        "OSType": "linux",
+        "Plugins": {
+            "Volume": ["local"],
+            "Network": ["bridge", "host", "macvlan", "null"],
+            "Authorization": null,
+            "Log": ["json-file", "local", "none"],
+        },
+        "Runtimes": { "coracle": { "path": "coracle-runtime" } },
+        "DefaultRuntime": "coracle",
+        "InitBinary": "docker-init",
+        // Containers outlive whoever started them.
+        "LiveRestoreEnabled": true,
+        "Debug": false,
+        "ExperimentalBuild": false,
+        "Isolation": "",
+        "Labels": [],
+        "GenericResources": null,
+        "Swarm": {
+            "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "",
+            "RemoteManagers": null,
+        },
+        "ClientInfo": {
+            "Version": view.version, "Debug": false, "Context": "default", "Plugins": [], "Warnings": [],
+        },
     })
 }
 
 #[cfg(test)]
 #[test]
 fn for_people_and_programs() {
+    use engine::request::view::LimitsView;
+
     let view = InfoView {
         containers_running: 2,
         containers_stopped: 1,
@@ -90,6 +148,7 @@ fn for_people_and_programs() {
         storage_driver: "overlay".to_owned(),
         backing_filesystem: "ext4".to_owned(),
         cgroup_version: "hybrid".to_owned(),
+        limits: LimitsView { memory: true, cpu: true, ..LimitsView::default() },
         security_options: vec!["seccomp".to_owned(), "userns".to_owned()],
         kernel: "6.18.0".to_owned(),
         operating_system: "Debian GNU/Linux 12 (bookworm)".to_owned(),

@@ -3,7 +3,7 @@
 use std::iter::once;
 
 use engine::request::view::VersionView;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::rows::{Row, formatted};
 use crate::grammar::format::Format;
@@ -14,11 +14,6 @@ use crate::template;
 pub fn version(view: &VersionView, format: &Format) -> template::Result<String> {
     let VersionView { version, os, architecture, kernel, commit, runtime_spec } = view;
     let commit = commit.as_deref().unwrap_or("unknown");
-    let facts = json!({
-        "Version": version, "Os": os, "Arch": architecture, "KernelVersion": kernel, "GitCommit": commit,
-        "RuntimeSpec": runtime_spec,
-    });
-    let object = json!({"Client": facts, "Server": facts});
     let text = || {
         format!(
             "Coracle Engine (client and server are one program):
@@ -30,7 +25,32 @@ pub fn version(view: &VersionView, format: &Format) -> template::Result<String> 
 "
         )
     };
-    Ok(formatted(format, &[], once(Row::new(object)))?.unwrap_or_else(text))
+    Ok(formatted(format, &[], once(Row::new(object(view))))?.unwrap_or_else(text))
+}
+
+/// What templates ask Docker for is there; what no program of ours has is empty.
+fn object(view: &VersionView) -> Value {
+    let VersionView { version, os, architecture, kernel, commit, runtime_spec } = view;
+    let facts = json!({
+        "Version": version,
+        "Os": os,
+        "Arch": architecture,
+        "KernelVersion": kernel,
+        "GitCommit": commit.as_deref().unwrap_or("unknown"),
+        "RuntimeSpec": runtime_spec,
+        "Platform": { "Name": "Coracle" },
+        "APIVersion": "",
+        "ApiVersion": "",
+        "BuildTime": "",
+        "Experimental": false,
+        "GoVersion": "",
+    });
+    let (mut client, mut server) = (facts.clone(), facts.clone());
+    client["Context"] = "default".into();
+    client["DefaultAPIVersion"] = "".into();
+    server["MinAPIVersion"] = "".into();
+    server["Components"] = json!([{ "Name": "Engine", "Version": version, "Details": facts }]);
+    json!({"Client": client, "Server": server})
 }
 
 #[cfg(test)]

@@ -82,8 +82,11 @@ impl<'a> Evaluation<'a> {
             Node::Print(pipeline) => {
                 let value = self.pipeline(pipeline)?;
                 if pipeline.keep.is_empty() {
-                    self.out
-                        .push_str(&value.as_ref().map_or_else(|| format::ABSENT.to_owned(), format::show));
+                    match value {
+                        None => self.out.push_str(format::ABSENT),
+                        Some(Value::Null) if is_list(pipeline) => self.out.push_str("[]"),
+                        Some(value) => self.out.push_str(&format::show(&value)),
+                    }
                 }
                 // A variable declared here lives to the end of the block.
                 return Ok(Flow::On);
@@ -279,13 +282,21 @@ impl<'a> Evaluation<'a> {
     }
 }
 
+/// Whether a pipeline is the field of a list.
+fn is_list(pipeline: &Pipeline) -> bool {
+    let operand = match pipeline.commands.as_slice() {
+        [command] => command.last(),
+        _ => None,
+    };
+    let last = operand.and_then(|operand| operand.fields.last());
+    last.is_some_and(|last| LISTS.contains(&last.name.as_str()))
+}
+
 /// Returns a field of a value; nothing where a map has no such key.
 fn field(value: Value, field: &Field, parent: Option<&Field>) -> Result<Option<Value>> {
     let Field { name, at } = field;
     match value {
         Value::Object(mut object) => match object.remove(name) {
-            // Where Go has an empty list, JSON may have nothing.
-            Some(Value::Null) if LISTS.contains(&name.as_str()) => Ok(Some(Value::Array(Vec::new()))),
             Some(value) => Ok(Some(value)),
             None if parent.is_some_and(|parent| MAPS.contains(&parent.name.as_str())) => Ok(None),
             None => Err(unknown_field(&object, name).at(*at)),

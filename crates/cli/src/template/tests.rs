@@ -39,7 +39,7 @@ fn fields_and_values() {
         ("{{.State.Pid}} {{ .State.Running }}", "42 true"),
         ("{{$.State.Status}}{{(.State).Pid}}", "running42"),
         ("{{.Args}} {{.Empty}} {{.Nothing}}", "[-c x y] [] <nil>"),
-        ("{{.Config.Entrypoint}}{{len .Config.Entrypoint}}", "[]0"),
+        ("{{.Config.Entrypoint}}{{len .Config.Entrypoint}}{{json .Config.Entrypoint}}", "[]0null"),
         ("{{.Config.Labels}}", "map[b:2 org.example.a:1]"),
         ("{{.Config.Labels.b}}{{.Config.Labels.none}}", "2<no value>"),
         ("{{\"a\\tb\"}}{{`raw\\n`}}{{-5}} {{1.5}} {{true}}", "a\tbraw\\n-5 1.5 true"),

@@ -1,20 +1,21 @@
 //! `inspect`: everything about a container, with Docker's field names.
 
+mod host;
 mod mounts;
 
+use std::path::Path;
+
+use image::Snapshots;
 use serde_json::{Map, Value, json};
+use store::Durability;
 use supervisor::health::Health;
 use supervisor::log::format_time;
 
 use super::find::{Container, Life, find};
 use super::record::ContainerRecord;
-use super::spec;
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::{
-    Capability, DEFAULT_NETWORK, DeviceRule, Entrypoint, NetworkMode, PublishRequest, Seccomp, Security,
-    Timeout, Unmask, UserMode,
-};
+use crate::request::{DEFAULT_NETWORK, Entrypoint, NetworkMode, Timeout};
 
 /// Returns the document of a container; with `size`, what it takes on disk too.
 pub fn inspect(engine: &Engine, word: &str, size: bool) -> Result<Value> {
@@ -29,13 +30,6 @@ pub fn inspect(engine: &Engine, word: &str, size: bool) -> Result<Value> {
 
 fn document(engine: &Engine, container: &Container) -> Value {
     let record = &container.record;
-    let request = &record.request;
-    let (entrypoint, command) = program(engine, record);
-    let exposed: Vec<String> = crate::network::exposed(record)
-        .into_iter()
-        .map(|(port, protocol)| format!("{port}/{protocol}"))
-        .collect();
-    let set = |names: &[String]| names.iter().map(|name| (name.clone(), json!({}))).collect::<Map<_, _>>();
     json!({
         "Id": record.id,
         "Created": format_time(record.created),
@@ -50,37 +44,52 @@ fn document(engine: &Engine, container: &Container) -> Value {
         "Name": format!("/{}", record.name),
         "RestartCount": container.status.as_ref().map_or(0, |status| status.restarts),
         "Driver": "overlay",
+        "GraphDriver": graph_driver(engine, record),
         "Platform": "linux",
-        "HostConfig": host_config(container),
+        "AppArmorProfile": "",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "ExecIDs": Value::Null,
+        "HostConfig": host::host_config(container),
         "Mounts": mounts::mounts(engine, record),
-        "Config": {
-            "Hostname": record.hostname,
-            "Domainname": request.domainname.clone().unwrap_or_default(),
-            "User": record.user,
-            "AttachStdin": request.attach.stdin,
-            "AttachStdout": request.attach.stdout,
-            "AttachStderr": request.attach.stderr,
-            "Tty": request.tty,
-            "OpenStdin": request.interactive,
-            "Env": record.env,
-            "Cmd": command,
-            "Entrypoint": entrypoint,
-            "ExposedPorts": set(&exposed),
-            "Volumes": set(&record.volumes),
-            "OnBuild": Value::Null,
-            "StdinOnce": request.interactive && request.attach.stdin,
-            "Healthcheck": record.healthcheck,
-            "StopTimeout": request.stop_timeout.map(|timeout| match timeout {
-                Timeout::Never => -1,
-                Timeout::After(time) => time.as_secs().cast_signed(),
-            }),
-            "Image": request.image,
-            "WorkingDir": record.workdir,
-            "Labels": record.labels,
-            "StopSignal": request.stop_signal.map(|signal| signal.to_string()).or_else(|| record.stop_signal.clone()).unwrap_or_default(),
-        },
+        "Config": config(engine, record),
         "NetworkSettings": network_settings(engine, container),
         "Isolation": isolation(container),
+    })
+}
+
+/// What its image and its request made of the container, by the names of image configurations.
+fn config(engine: &Engine, record: &ContainerRecord) -> Value {
+    let request = &record.request;
+    let (entrypoint, command) = program(engine, record);
+    let exposed = crate::network::exposed(record).into_iter();
+    let exposed: Vec<String> = exposed.map(|(port, protocol)| format!("{port}/{protocol}")).collect();
+    let set = |names: &[String]| names.iter().map(|name| (name.clone(), json!({}))).collect::<Map<_, _>>();
+    json!({
+        "Hostname": record.hostname,
+        "Domainname": request.domainname.clone().unwrap_or_default(),
+        "User": record.user,
+        "AttachStdin": request.attach.stdin,
+        "AttachStdout": request.attach.stdout,
+        "AttachStderr": request.attach.stderr,
+        "Tty": request.tty,
+        "OpenStdin": request.interactive,
+        "Env": record.env,
+        "Cmd": command,
+        "Entrypoint": entrypoint,
+        "ExposedPorts": set(&exposed),
+        "Volumes": set(&record.volumes),
+        "OnBuild": Value::Null,
+        "StdinOnce": request.interactive && request.attach.stdin,
+        "Healthcheck": record.healthcheck,
+        "StopTimeout": request.stop_timeout.map(|timeout| match timeout {
+            Timeout::Never => -1,
+            Timeout::After(time) => time.as_secs().cast_signed(),
+        }),
+        "Image": request.image,
+        "WorkingDir": record.workdir,
+        "Labels": record.labels,
+        "StopSignal": request.stop_signal.map(|signal| signal.to_string()).or_else(|| record.stop_signal.clone()).unwrap_or_default(),
     })
 }
 
@@ -100,6 +109,23 @@ fn program(engine: &Engine, record: &ContainerRecord) -> (Option<Vec<String>>, O
     }
 }
 
+/// Where its layers lie. There is no `MergedDir`: no mount of it is seen on the host.
+fn graph_driver(engine: &Engine, record: &ContainerRecord) -> Value {
+    let overlay =
+        crate::image::open(engine).and_then(|images| Ok(images.mounts(&record.id, Durability::Synced)?));
+    let mut data = Map::new();
+    if let Ok(overlay) = overlay {
+        let path = |path: &Path| overlay.store.join(path).display().to_string();
+        let lowers: Vec<String> = overlay.lowers.iter().map(|lower| path(lower)).collect();
+        data.insert("LowerDir".into(), json!(lowers.join(":")));
+        if let Some(upper) = &overlay.upper {
+            data.insert("UpperDir".into(), json!(path(&upper.upper)));
+            data.insert("WorkDir".into(), json!(path(&upper.work)));
+        }
+    }
+    json!({ "Name": "overlay2", "Data": data })
+}
+
 /// A network mode as it is typed.
 pub(crate) fn network_mode(mode: &NetworkMode) -> String {
     match mode {
@@ -117,34 +143,6 @@ pub(crate) fn network_mode(mode: &NetworkMode) -> String {
 fn network_settings(engine: &Engine, container: &Container) -> Value {
     let pid = container.status.as_ref().filter(|_| container.is_running()).map(|status| status.pid);
     crate::network::settings(engine, &container.record, pid).unwrap_or_default()
-}
-
-/// What was asked to be published, by port of the container.
-fn port_bindings(publish: &[PublishRequest]) -> Value {
-    let mut bindings: Map<String, Value> = Map::new();
-    for asked in publish {
-        for (offset, port) in (asked.container.first..=asked.container.last).enumerate() {
-            let host = match asked.host {
-                None => String::new(),
-                Some(host) if host.last - host.first == asked.container.last - asked.container.first => {
-                    (usize::from(host.first) + offset).to_string()
-                }
-                Some(host) => format!("{}-{}", host.first, host.last),
-            };
-            let ip = asked.host_ip.map(|ip| ip.to_string()).unwrap_or_default();
-            let list = bindings.entry(format!("{port}/{}", asked.protocol)).or_insert_with(|| json!([]));
-            if let Value::Array(list) = list {
-                list.push(json!({ "HostIp": ip, "HostPort": host }));
-            }
-        }
-    }
-    Value::Object(bindings)
-}
-
-/// A line for /etc/hosts as it is typed.
-fn extra_host((name, address): &(String, Option<std::net::IpAddr>)) -> String {
-    let address = address.map_or_else(|| "host-gateway".to_owned(), |address| address.to_string());
-    format!("{name}:{address}")
 }
 
 fn state(container: &Container) -> Value {
@@ -196,100 +194,6 @@ fn health(container: &Container) -> Option<Value> {
         "FailingStreak": health.failing_streak,
         "Log": health.log.iter().map(check).collect::<Vec<_>>(),
     }))
-}
-
-fn host_config(container: &Container) -> Value {
-    let request = &container.record.request;
-    let resources = &request.resources;
-    let (quota, period) = resources.cpu.quota_and_period();
-    let (masked, read_only) = spec::protected_paths(&request.security);
-    json!({
-        "AutoRemove": request.auto_remove,
-        "Privileged": request.security.privileged,
-        "ReadonlyRootfs": request.read_only,
-        "Init": request.init,
-        "CapAdd": capabilities(&request.security.cap_add),
-        "CapDrop": capabilities(&request.security.cap_drop),
-        "EffectiveCapabilities": spec::capabilities(&request.security),
-        "Binds": mounts::binds(request),
-        "Mounts": mounts::asked(request),
-        "VolumesFrom": mounts::volumes_from(request),
-        "Tmpfs": mounts::tmpfs(request),
-        "LogConfig": {
-            "Type": request.log.name(),
-            "Config": request.log.options().map(|options| options.typed.clone()).unwrap_or_default(),
-        },
-        "RestartPolicy": {
-            "Name": request.restart.word(),
-            "MaximumRetryCount": request.restart.retries_max(),
-        },
-        "PortBindings": port_bindings(&request.publish),
-        "PublishAllPorts": request.publish_all,
-        "Dns": request.dns.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "DnsOptions": request.dns_options,
-        "DnsSearch": request.dns_search,
-        "ExtraHosts": request.hosts.iter().map(extra_host).collect::<Vec<_>>(),
-        "NetworkMode": network_mode(&request.namespaces.network),
-        "UsernsMode": match &request.namespaces.user {
-            UserMode::Default => String::new(),
-            UserMode::Auto => "auto".to_owned(),
-            UserMode::Host => "host".to_owned(),
-            UserMode::Container(name) => format!("container:{name}"),
-        },
-        "Memory": resources.memory.limit.unwrap_or(0),
-        "MemoryReservation": resources.memory.reservation.unwrap_or(0),
-        "MemorySwap": resources.memory.swap.map_or(0, |limit| limit.as_i64()),
-        "NanoCpus": resources.cpu.nano.unwrap_or(0),
-        "CpuShares": resources.cpu.shares.unwrap_or(0),
-        "CpuQuota": quota.unwrap_or(0),
-        "CpuPeriod": period.unwrap_or(0),
-        "CpusetCpus": resources.cpu.cpuset_cpus.clone().unwrap_or_default(),
-        "CpusetMems": resources.cpu.cpuset_mems.clone().unwrap_or_default(),
-        "PidsLimit": resources.pids.map_or(spec::PIDS_DEFAULT, |limit| limit.as_i64()),
-        "Devices": request.devices.iter().map(|device| json!({
-            "PathOnHost": device.host,
-            "PathInContainer": device.container,
-            "CgroupPermissions": device.access.to_string(),
-        })).collect::<Vec<_>>(),
-        "DeviceCgroupRules": resources.device_rules.iter().map(device_rule).collect::<Vec<_>>(),
-        "SecurityOpt": security_options(&request.security),
-        "MaskedPaths": masked,
-        "ReadonlyPaths": read_only,
-        "ShmSize": request.shm_bytes.unwrap_or(64 << 20),
-        "CgroupParent": request.cgroup_parent.clone().unwrap_or_default(),
-    })
-}
-
-fn capabilities(list: &[Capability]) -> Vec<&str> {
-    list.iter()
-        .map(|capability| match capability {
-            Capability::All => "ALL",
-            Capability::Named(name) => name.as_str(),
-        })
-        .collect()
-}
-
-/// A rule as it is typed: `c 10:* rwm`.
-fn device_rule(rule: &DeviceRule) -> String {
-    let number = |number: Option<u32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
-    format!("{} {}:{} {}", rule.kind.as_str(), number(rule.major), number(rule.minor), rule.access)
-}
-
-/// What `--security-opt` asked for; the paths left open show in what is still masked.
-fn security_options(security: &Security) -> Vec<String> {
-    let seccomp = match &security.seccomp {
-        Seccomp::Default => None,
-        Seccomp::Builtin => Some("seccomp=builtin".to_owned()),
-        Seccomp::Unconfined => Some("seccomp=unconfined".to_owned()),
-        Seccomp::Profile { path, .. } => Some(format!("seccomp={}", path.display())),
-    };
-    let switches = [
-        (security.no_new_privileges, "no-new-privileges"),
-        (security.writable_cgroups, "writable-cgroups"),
-        (security.unmask == Unmask::All, "systempaths=unconfined"),
-    ];
-    let switches = switches.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned());
-    seccomp.into_iter().chain(switches).collect()
 }
 
 /// What really separates a running container: the kernel's answer, so that no weakening is silent.

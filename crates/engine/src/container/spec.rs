@@ -21,7 +21,9 @@ use super::record::ContainerRecord;
 use super::start::running_container;
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
-use crate::request::{CgroupMode, IpcMode, NetworkMode, PidMode, Seccomp, Security, UserMode, UtsMode};
+use crate::request::{
+    CgroupMode, ContainerRequest, IpcMode, NetworkMode, PidMode, Seccomp, Security, UserMode, UtsMode,
+};
 pub(crate) use defaults::{capabilities, protected_paths};
 pub(crate) use limits::{PIDS_DEFAULT, check_processors, limits_of};
 pub(crate) use mounts::check_sources;
@@ -288,13 +290,18 @@ pub(crate) fn environment(record: &ContainerRecord, identity: &Identity) -> Vec<
     env
 }
 
-fn namespaces(record: &ContainerRecord, situation: &Situation) -> Vec<Namespace> {
-    let modes = &record.request.namespaces;
-    let cgroup_private = match modes.cgroup {
+/// Whether a container sees its own cgroup as the root of all.
+pub(super) fn has_own_cgroup_namespace(request: &ContainerRequest) -> bool {
+    match request.namespaces.cgroup {
         CgroupMode::Private => true,
         CgroupMode::Host => false,
-        CgroupMode::Default => !record.request.security.privileged,
-    };
+        CgroupMode::Default => !request.security.privileged,
+    }
+}
+
+fn namespaces(record: &ContainerRecord, situation: &Situation) -> Vec<Namespace> {
+    let modes = &record.request.namespaces;
+    let cgroup_private = has_own_cgroup_namespace(&record.request);
     let own = [
         (NamespaceKind::Mount, true),
         (NamespaceKind::Pid, modes.pid == PidMode::Private),

@@ -39,6 +39,12 @@ pub(crate) fn settings(engine: &Engine, record: &ContainerRecord, pid: Option<i3
         "GlobalIPv6PrefixLen": of(false).prefix,
         "MacAddress": main.map(|endpoint| endpoint.mac.to_string()).unwrap_or_default(),
         "Networks": networks,
+        // What Docker has of its first bridges.
+        "HairpinMode": false,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": null,
+        "SecondaryIPv6Addresses": null,
     }))
 }
 

@@ -223,18 +223,37 @@ pub struct InfoView {
     pub backing_filesystem: String,
     /// `1`, `2` or `hybrid`.
     pub cgroup_version: String,
+    pub limits: LimitsView,
     /// `seccomp`, `apparmor`, `userns`.
     pub security_options: Vec<String>,
     pub kernel: String,
     pub operating_system: String,
+    /// Like `12`; empty where the system does not say.
+    pub os_version: String,
     pub architecture: String,
     pub cpus: usize,
     pub memory_bytes: u64,
     /// Host name of the machine.
     pub name: String,
+    /// The same for this engine on this machine, and no other.
+    pub id: String,
+    /// Whether the host forwards what comes for others.
+    pub ipv4_forwarding: bool,
     pub root: String,
     pub run_root: String,
     pub warnings: Vec<String>,
+}
+
+/// What the kernel can limit here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LimitsView {
+    pub memory: bool,
+    pub swap: bool,
+    pub cpu: bool,
+    pub cpuset: bool,
+    pub pids: bool,
+    /// Whether the OOM killer can be switched off for a container.
+    pub oom_kill_disable: bool,
 }
 
 /// One line of `doctor`.

@@ -1,9 +1,11 @@
 //! `version` and `info`.
 
+use cgroup::{Controller, Hierarchies, Mode};
+
 use crate::container::all_containers;
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::view::{InfoView, VersionView};
+use crate::request::view::{InfoView, LimitsView, VersionView};
 
 /// Returns the versions of engine and machine.
 pub fn version() -> VersionView {
@@ -35,13 +37,18 @@ pub fn info(engine: &Engine) -> Result<InfoView> {
         storage_driver: "overlay".to_owned(),
         backing_filesystem: file_system_of(engine),
         cgroup_version: cgroup_version(),
+        limits: limits(),
         security_options: vec!["seccomp".to_owned(), "userns".to_owned()],
         kernel: version.kernel,
-        operating_system: operating_system(),
+        operating_system: os_release("PRETTY_NAME").unwrap_or_else(|| "Linux".to_owned()),
+        os_version: os_release("VERSION_ID").unwrap_or_default(),
         architecture: std::env::consts::ARCH.to_owned(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         memory_bytes: memory_bytes(),
         name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        id: id(engine),
+        ipv4_forwarding: sys::fs::read_to_string("/proc/sys/net/ipv4/ip_forward")
+            .is_ok_and(|text| text.trim() == "1"),
         root: engine.root.display().to_string(),
         run_root: engine.run_root.display().to_string(),
         warnings: super::doctor::warnings(engine),
@@ -62,20 +69,40 @@ fn file_system_of(engine: &Engine) -> String {
 }
 
 pub(super) fn cgroup_version() -> String {
-    match cgroup::Hierarchies::detect().map(|hierarchies| hierarchies.mode()) {
-        Ok(cgroup::Mode::V2) => "2",
-        Ok(cgroup::Mode::V1) => "1",
-        Ok(cgroup::Mode::Hybrid) => "hybrid",
+    match Hierarchies::detect().map(|hierarchies| hierarchies.mode()) {
+        Ok(Mode::V2) => "2",
+        Ok(Mode::V1) => "1",
+        Ok(Mode::Hybrid) => "hybrid",
         _ => "none",
     }
     .to_owned()
 }
 
-fn operating_system() -> String {
-    let text = sys::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    text.lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
-        .map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
+fn limits() -> LimitsView {
+    let Ok(hierarchies) = Hierarchies::detect() else { return LimitsView::default() };
+    let memory = hierarchies.offers(Controller::Memory);
+    LimitsView {
+        memory,
+        swap: hierarchies.limits_swap(),
+        cpu: hierarchies.offers(Controller::Cpu),
+        cpuset: hierarchies.offers(Controller::Cpuset),
+        pids: hierarchies.offers(Controller::Pids),
+        oom_kill_disable: memory && hierarchies.mode() != Mode::V2,
+    }
+}
+
+/// The machine's own id is not given away (machine-id(5)): it is hashed together with the place of the engine.
+fn id(engine: &Engine) -> String {
+    let machine = sys::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let hex = image::sha256(format!("{}:{}", machine.trim(), engine.root.display()).as_bytes()).hex();
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
+    parts.join("-")
+}
+
+fn os_release(name: &str) -> Option<String> {
+    let text = sys::fs::read_to_string("/etc/os-release").ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+    Some(value.trim_matches('"').to_owned())
 }
 
 pub(crate) fn memory_bytes() -> u64 {

@@ -71,7 +71,7 @@ pub fn inspect(engine: &Engine, name: &str) -> Result<Value> {
         "Labels": or_null(&record.labels),
         "Mountpoint": volumes.mountpoint(name),
         "Name": record.name,
-        "Options": or_null(&record.options),
+        "Options": record.options,
         "Scope": "local",
     }))
 }

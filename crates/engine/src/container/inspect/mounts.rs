@@ -9,21 +9,23 @@ use crate::request::{
     BindMount, ContainerRequest, IdMap, MountRequest, Propagation, Recursion, Relabel, Source, VolumeMount,
 };
 
-/// `Mounts`: what is there.
+/// `Mounts`: what is there. All have the same fields, so that a template can go over them.
 pub(super) fn mounts(engine: &Engine, record: &ContainerRecord) -> Vec<Value> {
     let mount = |mount: &Placed| match mount {
         Placed::Bind(bind) => json!({
             "Type": "bind",
+            "Name": "",
             "Source": bind.source,
             "Destination": bind.target,
+            "Driver": "",
             "Mode": bind_mode(bind),
             "RW": !bind.read_only,
             "Propagation": bind.propagation.as_str(),
             "Idmap": idmap(bind.idmap),
         }),
         Placed::Tmpfs(tmpfs) => json!({
-            "Type": "tmpfs", "Source": "", "Destination": tmpfs.target, "Mode": "", "RW": !tmpfs.read_only,
-            "Propagation": "",
+            "Type": "tmpfs", "Name": "", "Source": "", "Destination": tmpfs.target, "Driver": "", "Mode": "",
+            "RW": !tmpfs.read_only, "Propagation": "",
         }),
         Placed::Volume(volume) => json!({
             "Type": "volume",
@@ -37,8 +39,8 @@ pub(super) fn mounts(engine: &Engine, record: &ContainerRecord) -> Vec<Value> {
             "Idmap": idmap(volume.idmap),
         }),
         Placed::Image(image) => json!({
-            "Type": "image", "Name": image.image, "Source": image.id, "Destination": image.target, "Mode": "",
-            "RW": false, "Propagation": "",
+            "Type": "image", "Name": image.image, "Source": image.id, "Destination": image.target,
+            "Driver": "", "Mode": "", "RW": false, "Propagation": "",
         }),
     };
     record.placed().iter().map(mount).collect()
