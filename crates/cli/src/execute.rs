@@ -123,6 +123,12 @@ fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
             let view = system::info(engine).map_err(|e| failure(&e, 1))?;
             show_formatted(print::info(&view, &format))
         }
+        Command::Image(command) => layers::image(engine, command),
+        Command::Disk(view) => {
+            let usage = system::df(engine).map_err(|e| failure(&e, 1))?;
+            show_formatted(print::disk(&usage, &view, &clock()))
+        }
+        Command::PruneSystem { request, ask } => layers::prune(engine, &request, ask),
         Command::Boot => each(system::boot(engine, &warn).map_err(|e| failure(&e, 1))?),
         Command::Audit(request) => {
             let rows = system::audit(engine, request).map_err(|e| failure(&e, 1))?;

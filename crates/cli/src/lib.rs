@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use caller::{Caller, Process};
-pub use commands::{Command, NetworkCommand, VolumeCommand};
+pub use commands::{Command, ImageCommand, NetworkCommand, VolumeCommand};
 pub use error::{BAD_USAGE, Exit, Failure};
 pub use execute::execute;
 pub use global::Global;

@@ -12,12 +12,16 @@ pub(crate) enum Verb {
     Copy,
     Create,
     Diff,
+    Df,
     Doctor,
     Events,
     Exec,
     Export,
     History,
     ImageInspect,
+    ImageLayers,
+    ImagePrune,
+    ImageTree,
     Images,
     Import,
     Info,
@@ -47,6 +51,7 @@ pub(crate) enum Verb {
     Tag,
     Top,
     Unpause,
+    SystemPrune,
     Update,
     Version,
     VolumeCreate,
@@ -274,6 +279,19 @@ pub(crate) const VERBS: &[Entry] = &[
     ),
     entry(Verb::ContainerPrune, &["container prune"], "[OPTIONS]", "Remove all stopped containers"),
     entry(
+        Verb::ImageLayers,
+        &["image layers"],
+        "[OPTIONS] IMAGE",
+        "Show what each layer of an image did, and what of it is wasted",
+    ),
+    entry(Verb::ImagePrune, &["image prune"], "[OPTIONS]", "Remove unused images"),
+    entry(
+        Verb::ImageTree,
+        &["image tree"],
+        "[OPTIONS]",
+        "Show the layers that images share, and what each image costs on disk",
+    ),
+    entry(
         Verb::NetworkConnect,
         &["network connect"],
         "[OPTIONS] NETWORK CONTAINER",
@@ -321,6 +339,8 @@ pub(crate) const VERBS: &[Entry] = &[
         "[OPTIONS]",
         "Prove that no process, mount, cgroup, file or lock is orphaned",
     ),
+    entry(Verb::Df, &["system df"], "[OPTIONS]", "Show disk usage"),
+    entry(Verb::SystemPrune, &["system prune"], "[OPTIONS]", "Remove unused data"),
     entry(Verb::Boot, &["system boot"], "", "Start what the restart policies say after a boot"),
 ];
 
@@ -347,7 +367,6 @@ const LATER: &[&str] = &[
     "manifest",
     "node",
     "plugin",
-    "prune",
     "pull",
     "push",
     "search",
@@ -356,7 +375,6 @@ const LATER: &[&str] = &[
     "stack",
     "swarm",
     "trust",
-    "df",
 ];
 
 /// Finds the verb of a spelling of one or two words.

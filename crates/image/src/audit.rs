@@ -72,6 +72,28 @@ impl Images {
         Ok(audit)
     }
 
+    /// Removes layers and blobs that nobody needs and workspaces whose process is gone; returns the bytes on disk that
+    /// are free then.
+    pub fn collect_unneeded(&self) -> Result<u64> {
+        let trash = self.workspace("collect")?;
+        let mut bytes = trash.dir.disk_usage()?;
+        {
+            let _alone = self.alone()?;
+            let audit = self.look()?;
+            for layer in &audit.layers {
+                self.discard(&layer_path(layer), &trash)?;
+            }
+            for blob in &audit.blobs {
+                self.discard(&blob_path(blob), &trash)?;
+            }
+            for workspace in &audit.workspaces {
+                self.discard(&Path::new("staging").join(workspace), &trash)?;
+            }
+        }
+        bytes = trash.dir.disk_usage()?.saturating_sub(bytes);
+        Ok(bytes)
+    }
+
     /// Looks as [`Images::audit`] does, for a caller that holds [`Images::alone`]: else what is being made now is
     /// counted too.
     pub fn look(&self) -> Result<Audit> {

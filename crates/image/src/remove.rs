@@ -47,6 +47,29 @@ impl Images {
     /// below a snapshot stay for as long as it is there. The caller must hold no [`crate::Lease`].
     pub fn remove_image(&self, text: &str, force: Force, uses: &[ImageUse]) -> Result<Vec<Removal>> {
         let trash = self.workspace("remove")?;
+        self.remove_into(&trash, text, force, uses)
+    }
+
+    /// Does the same and tells how many bytes on disk are free then.
+    pub fn remove_measured(
+        &self,
+        text: &str,
+        force: Force,
+        uses: &[ImageUse],
+    ) -> Result<(Vec<Removal>, u64)> {
+        let trash = self.workspace("remove")?;
+        let empty = trash.dir.disk_usage()?;
+        let removals = self.remove_into(&trash, text, force, uses)?;
+        Ok((removals, trash.dir.disk_usage()?.saturating_sub(empty)))
+    }
+
+    fn remove_into(
+        &self,
+        trash: &Workspace,
+        text: &str,
+        force: Force,
+        uses: &[ImageUse],
+    ) -> Result<Vec<Removal>> {
         let _alone = self.alone()?;
         let image = self.resolve(text)?;
         let references = self.references_of(&image.id)?;
@@ -74,7 +97,7 @@ impl Images {
                 return Ok(removals);
             }
         }
-        self.delete(&image, &trash, &mut removals)?;
+        self.delete(&image, trash, &mut removals)?;
         Ok(removals)
     }
 

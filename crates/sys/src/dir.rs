@@ -20,6 +20,7 @@
 
 mod copy;
 mod create;
+mod disk;
 mod meta;
 mod read;
 mod remove;

@@ -3,6 +3,7 @@
 mod archives;
 mod commit;
 mod copy;
+mod disk;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};

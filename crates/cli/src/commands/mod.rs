@@ -4,12 +4,13 @@ use engine::request::{
     AttachRequest, AuditRequest, CommitRequest, ContainerRequest, CopyRequest, DiffRequest, EventsRequest,
     ExecRequest, ExportRequest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportRequest,
     InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest, PortRequest,
-    PruneRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest, RestartRequest, RunRequest,
-    SaveRequest, StartRequest, StatsRequest, StopRequest, TagRequest, TopRequest, UpdateRequest, WaitRequest,
+    PruneRequest, PruneSystemRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest,
+    RestartRequest, RunRequest, SaveRequest, StartRequest, StatsRequest, StopRequest, TagRequest, TopRequest,
+    UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
-use crate::print::{HistoryView, ImagesView, PsView, StatsView};
+use crate::print::{DiskView, HistoryView, ImagesView, PsView, StatsView};
 
 pub(crate) mod attach;
 pub(crate) mod commit;
@@ -22,6 +23,7 @@ pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod history;
+pub(crate) mod image;
 pub(crate) mod image_inspect;
 pub(crate) mod images;
 pub(crate) mod import;
@@ -46,6 +48,8 @@ pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod system_audit;
 pub(crate) mod system_boot;
+pub(crate) mod system_df;
+pub(crate) mod system_prune;
 pub(crate) mod tag;
 pub(crate) mod top;
 pub(crate) mod unpause;
@@ -54,6 +58,7 @@ pub(crate) mod version;
 pub(crate) mod volume;
 pub(crate) mod wait;
 
+pub use image::ImageCommand;
 pub use network::NetworkCommand;
 pub use volume::VolumeCommand;
 
@@ -67,11 +72,13 @@ pub enum Command {
     Copy(CopyRequest),
     Create(ContainerRequest),
     Diff(DiffRequest),
+    Disk(DiskView),
     Doctor(InfoRequest, Format),
     Events(EventsRequest, Format),
     Exec(ExecRequest),
     Export(ExportRequest),
     History(HistoryRequest, HistoryView),
+    Image(ImageCommand),
     ImageInspect(ImageInspectRequest, Format),
     Images(ImagesRequest, ImagesView),
     Import(ImportRequest),
@@ -89,6 +96,10 @@ pub enum Command {
     },
     PruneContainers {
         request: PruneRequest,
+        ask: bool,
+    },
+    PruneSystem {
+        request: PruneSystemRequest,
         ask: bool,
     },
     Ps(PsRequest, PsView),

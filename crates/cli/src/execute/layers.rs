@@ -1,9 +1,10 @@
 //! Containers and images as layers.
 
-use engine::request::{CopyRequest, CopySide};
-use engine::{Engine, container, image};
+use engine::request::{CopyRequest, CopySide, PruneSystemRequest};
+use engine::{Engine, container, image, system};
 
-use super::{failure, show, warn};
+use super::{confirmed, failure, show, show_formatted, warn};
+use crate::commands::ImageCommand;
 use crate::error::Failure;
 use crate::print;
 
@@ -40,4 +41,45 @@ pub(super) fn cp(engine: &Engine, request: &CopyRequest) -> Result<u8, Failure> 
         crate::output::stderr(&format!("Successfully copied {} to {to}\n", print::human::size(bytes, 4)));
     }
     Ok(0)
+}
+
+pub(super) fn image(engine: &Engine, command: ImageCommand) -> Result<u8, Failure> {
+    match command {
+        ImageCommand::Layers(request, view) => {
+            let (record, reports) = image::layers(engine, &request).map_err(|error| failure(&error, 1))?;
+            show_formatted(print::layers(&record, &reports, &view))
+        }
+        ImageCommand::Tree { truncate } => {
+            let forest = image::tree(engine).map_err(|error| failure(&error, 1))?;
+            show(&print::image_tree(&forest, truncate))
+        }
+        ImageCommand::Prune { request, ask } => {
+            let what = match request.all {
+                true => "all images without at least one container associated to them",
+                false => "all dangling images",
+            };
+            if ask && !confirmed(&format!("This will remove {what}.")) {
+                return Err(Failure::new(1, "image prune has been cancelled"));
+            }
+            let pruned = image::prune(engine, &request).map_err(|error| failure(&error, 1))?;
+            show(&print::pruned_images(&pruned))
+        }
+    }
+}
+
+pub(super) fn prune(engine: &Engine, request: &PruneSystemRequest, ask: bool) -> Result<u8, Failure> {
+    let mut what = vec!["all stopped containers", "all networks not used by at least one container"];
+    if request.volumes {
+        what.push("all anonymous volumes not used by at least one container");
+    }
+    what.push(match request.all {
+        true => "all images without at least one container associated to them",
+        false => "all dangling images",
+    });
+    let list: String = what.iter().map(|line| format!("\n  - {line}")).collect();
+    if ask && !confirmed(&format!("This will remove:{list}\n")) {
+        return Err(Failure::new(1, "system prune has been cancelled"));
+    }
+    let pruned = system::prune(engine, request).map_err(|error| failure(&error, 1))?;
+    show(&print::pruned_system(&pruned))
 }

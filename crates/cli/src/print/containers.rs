@@ -143,7 +143,7 @@ fn image(image: &str, truncate: bool) -> String {
 }
 
 /// Quotes the command in Go's way; an argument with blanks stands in single quotes.
-fn command(words: &[String], truncate: bool) -> String {
+pub(super) fn command(words: &[String], truncate: bool) -> String {
     let word = |(index, word): (usize, &String)| match index > 0 && word.contains(' ') {
         true => format!("'{word}'"),
         false => word.clone(),
@@ -152,7 +152,7 @@ fn command(words: &[String], truncate: bool) -> String {
     quoted_as_in_go(&if truncate { human::ellipsis(&line, 20) } else { line })
 }
 
-fn status(row: &ContainerRow, clock: &Clock) -> String {
+pub(super) fn status(row: &ContainerRow, clock: &Clock) -> String {
     let note = row.degraded.as_ref().map(|fault| format!(" (network degraded: {fault})"));
     let health = match (row.state, row.health) {
         (ContainerState::Running { .. }, Some("starting")) => " (health: starting)".to_owned(),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod containers;
+mod disk;
 mod doctor;
 mod events;
 mod history;
@@ -9,6 +10,7 @@ pub(crate) mod human;
 mod images;
 mod info;
 mod inspect;
+mod layers;
 mod networks;
 mod ports;
 mod processes;
@@ -23,12 +25,14 @@ use jiff::tz::TimeZone;
 
 pub use audit::audit;
 pub use containers::{PsView, pruned_containers, ps};
+pub use disk::{DiskView, disk, pruned_images, pruned_system};
 pub use doctor::doctor;
 pub use events::event;
 pub use history::{HistoryView, history};
 pub use images::{ImagesView, images};
 pub use info::info;
 pub use inspect::inspect;
+pub use layers::{LayersView, image_tree, layers};
 pub use networks::{NetworksView, networks, pruned_networks};
 pub use ports::ports;
 pub use processes::processes;

@@ -185,6 +185,10 @@ pub(crate) fn delete(engine: &Engine, record: &ContainerRecord, volumes: Volumes
             }
         }
     }
+    // Nobody else keeps the layers of an image that was removed by force.
+    if record.image_id.parse().is_ok_and(|id| crate::image::is_gone(engine, &id)) {
+        crate::image::open(engine)?.collect_unneeded()?;
+    }
     Ok(())
 }
 

@@ -80,6 +80,25 @@ pub fn remove(engine: &Engine, request: &RemoveImagesRequest) -> Vec<(String, Re
 }
 
 fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<Vec<String>> {
+    let uses = uses(engine)?;
+    let force = if force { Force::Yes } else { Force::No };
+    let images = super::open(engine)?;
+    let id = images.resolve(word).map(|image| image.id.to_string()).unwrap_or_default();
+    let removals = images.remove_image(word, force, &uses).map_err(|error| {
+        let error = Error::from(error);
+        match error.class() {
+            oci::class::Class::Conflict => {
+                error.hint("remove the containers that use it, or all but one of its names, or use --force")
+            }
+            _ => error,
+        }
+    })?;
+    tell(engine, &id, &removals);
+    Ok(lines_of(removals))
+}
+
+/// Lists what containers need of images.
+pub(super) fn uses(engine: &Engine) -> Result<Vec<ImageUse>> {
     let mut uses = Vec::new();
     for container in crate::container::all_containers(engine)? {
         let mut add = |image: &str, running| {
@@ -95,33 +114,28 @@ fn remove_one(engine: &Engine, word: &str, force: bool) -> Result<Vec<String>> {
             }
         }
     }
-    let force = if force { Force::Yes } else { Force::No };
-    let images = super::open(engine)?;
-    let id = images.resolve(word).map(|image| image.id.to_string()).unwrap_or_default();
-    let removals = images.remove_image(word, force, &uses).map_err(|error| {
-        let error = Error::from(error);
-        match error.class() {
-            oci::class::Class::Conflict => {
-                error.hint("remove the containers that use it, or all but one of its names, or use --force")
-            }
-            _ => error,
-        }
-    })?;
-    for removal in &removals {
+    Ok(uses)
+}
+
+/// Tells the events of a removal.
+pub(super) fn tell(engine: &Engine, id: &str, removals: &[Removal]) {
+    for removal in removals {
         match removal {
-            Removal::Untagged(_) => crate::events::of_image(engine, &id, &id, "untag"),
-            Removal::Deleted(_) => crate::events::of_image(engine, &id, &id, "delete"),
+            Removal::Untagged(_) => crate::events::of_image(engine, id, id, "untag"),
+            Removal::Deleted(_) => crate::events::of_image(engine, id, id, "delete"),
             Removal::DeletedLayer(_) => {}
         }
     }
-    Ok(removals
-        .into_iter()
-        .map(|removal| match removal {
-            Removal::Untagged(reference) => format!("Untagged: {}", reference.familiar()),
-            Removal::Deleted(id) => format!("Deleted: {id}"),
-            Removal::DeletedLayer(chain_id) => format!("Deleted: {chain_id}"),
-        })
-        .collect())
+}
+
+/// A line for each thing that was removed, as Docker prints it.
+pub(super) fn lines_of(removals: Vec<Removal>) -> Vec<String> {
+    let line = |removal| match removal {
+        Removal::Untagged(reference) => format!("Untagged: {}", reference.familiar()),
+        Removal::Deleted(id) => format!("Deleted: {id}"),
+        Removal::DeletedLayer(chain_id) => format!("Deleted: {chain_id}"),
+    };
+    removals.into_iter().map(line).collect()
 }
 
 fn source_name(path: Option<&Path>) -> String {

@@ -1,7 +1,9 @@
 //! Images: the verbs over the image room, and what containers need of it.
 
+mod layers;
 mod list;
 mod manage;
+mod prune;
 mod save;
 
 use std::path::{Path, PathBuf};
@@ -15,8 +17,11 @@ use crate::container::ContainerRecord;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
 
+pub use image::{ChangeKind, Forest, ImageCost, ImageRecord, LayerFile, LayerReport};
+pub use layers::{layers, tree};
 pub use list::{history, inspect, list};
 pub use manage::{import, load, remove, tag};
+pub use prune::prune;
 pub use save::save;
 
 /// An image that a container is about to be made from; its layers cannot be collected meanwhile.
@@ -33,6 +38,13 @@ pub(crate) struct ImageForRun {
 /// Opens the image store.
 pub(crate) fn open(engine: &Engine) -> Result<Images> {
     Ok(Images::open(&engine.root)?)
+}
+
+/// Whether there is no such image any more.
+pub(crate) fn is_gone(engine: &Engine, id: &oci::digest::ImageId) -> bool {
+    let missing =
+        |images: Images| images.image(id).is_err_and(|error| error.class() == oci::class::Class::NotFound);
+    open(engine).is_ok_and(missing)
 }
 
 /// Resolves an image for `create` and `run`.

@@ -5,6 +5,7 @@
 //! identifiers of containers and images are what the user typed unless said otherwise.
 
 mod container;
+mod disk;
 mod filter;
 mod image;
 mod layers;
@@ -23,6 +24,10 @@ mod volume;
 pub use container::{
     ContainerRequest, Entrypoint, EnvVar, HealthRequest, Isolation, LogDriver, LogOptions, Platform,
     PullPolicy, RestartPolicy, RunRequest,
+};
+pub use disk::{
+    ContainerUsage, DiskRow, DiskUsage, ImageLayersRequest, ImageUsage, PruneImagesRequest,
+    PruneSystemRequest, PrunedImages, PrunedSystem, VolumeUsage,
 };
 pub use filter::{LabelFilter, PruneRequest};
 pub use image::{
