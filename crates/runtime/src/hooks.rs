@@ -12,21 +12,14 @@
 //!
 //! Each gets the container's state on standard input. What it prints goes into the error if it fails.
 
-use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use oci::runtime::{Hooks as SpecHooks, State};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
-use sys::Context;
-use sys::process::{self, ExitStatus, Inherit};
+use sys::program::{self, Program};
 
 use crate::error::{Error, Failure, Result};
 use crate::plan::invalid;
 use crate::step::{Hook, Hooks};
-
-/// How much of a failed hook's output its error shows.
-const SHOWN_BYTES: usize = 1024;
 
 /// Checks the hooks of a specification.
 pub fn plan_hooks(hooks: Option<&SpecHooks>) -> Result<Hooks> {
@@ -86,70 +79,12 @@ pub(crate) fn run_stage(stage: &str, hooks: &[Hook], state: &State) -> Result<()
 }
 
 fn run_one(hook: &Hook, document: &[u8]) -> Result<(), Failure> {
-    // Memory files and not pipes: neither side can make the other wait.
-    let stdin = memory_file()?;
-    write_all(&stdin, document)?;
-    seek(&stdin, SeekFrom::Start(0)).context(|| "cannot rewind a memory file".into())?;
-    let output = memory_file()?;
-    let text = |word: &[u8]| CString::new(word).map_err(|_| Failure::refused("a word holds a NUL byte"));
-    let path = text(hook.path.as_os_str().as_encoded_bytes())?;
-    let mut argv: Vec<CString> =
-        hook.args.iter().map(|word| text(word.as_bytes())).collect::<Result<_, _>>()?;
-    if argv.is_empty() {
-        argv.push(path.clone());
+    let timeout = hook.timeout_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let program = Program { path: &hook.path, args: &hook.args, env: &hook.env, document, timeout };
+    match program::run(&program)?.failure() {
+        Some(why) => Err(Failure::refused(why)),
+        None => Ok(()),
     }
-    let env: Vec<CString> = hook.env.iter().map(|word| text(word.as_bytes())).collect::<Result<_, _>>()?;
-    let inherit = [(&stdin, 0), (&output, 1), (&output, 2)];
-    let pid =
-        process::spawn(&path, &argv, &env, &inherit.map(|(fd, number)| Inherit { fd: fd.as_fd(), number }))?;
-    let pidfd = process::open_pidfd(pid)?;
-    let in_time = wait_for_end(&pidfd, hook.timeout_seconds)?;
-    if !in_time {
-        process::signal(pidfd.as_fd(), libc::SIGKILL)?;
-    }
-    let status = process::wait(pid)?;
-    let how = match status {
-        _ if !in_time => format!("not done after {} s", hook.timeout_seconds.unwrap_or_default()),
-        ExitStatus::Code(0) => return Ok(()),
-        ExitStatus::Code(code) => format!("exit code {code}"),
-        ExitStatus::Signal(signal) => format!("ended by signal {signal}"),
-    };
-    let said = last_words(&output);
-    Err(Failure::refused(if said.is_empty() { how } else { format!("{how}: {said}") }))
-}
-
-fn memory_file() -> sys::Result<OwnedFd> {
-    memfd_create("hook", MemfdFlags::CLOEXEC).context(|| "cannot make a memory file".into())
-}
-
-fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> sys::Result<()> {
-    while !bytes.is_empty() {
-        let count = rustix::io::retry_on_intr(|| rustix::io::write(fd, bytes))
-            .context(|| "cannot write a memory file".into())?;
-        bytes = &bytes[count..];
-    }
-    Ok(())
-}
-
-/// Whether the process has ended within the time.
-fn wait_for_end(pidfd: &OwnedFd, seconds: Option<u32>) -> sys::Result<bool> {
-    let timeout = seconds.map(|seconds| Timespec { tv_sec: seconds.into(), tv_nsec: 0 });
-    loop {
-        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], timeout.as_ref()) {
-            Ok(ready) => return Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(sys::Error::new("cannot wait for a hook", error)),
-        }
-    }
-}
-
-/// Returns the end of what was printed.
-fn last_words(output: &OwnedFd) -> String {
-    let length = rustix::fs::fstat(output).map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
-    let mut buffer = [0; SHOWN_BYTES];
-    let from = length.saturating_sub(SHOWN_BYTES as u64);
-    let count = rustix::io::pread(output, &mut buffer, from).unwrap_or(0);
-    String::from_utf8_lossy(&buffer[..count]).trim().to_owned()
 }
 
 #[cfg(test)]

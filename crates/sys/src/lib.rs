@@ -17,6 +17,7 @@ pub mod mount;
 pub mod netlink;
 pub mod packet;
 pub mod process;
+pub mod program;
 pub mod signals;
 pub mod terminal;
 
