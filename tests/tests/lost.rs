@@ -98,20 +98,6 @@ fn the_audit_sees_a_guardian_without_a_container() {
 }
 
 #[test]
-fn a_label_that_cannot_be_applied_is_refused_and_leaves_no_container() {
-    let engine = Engine::new();
-    let image = engine.image("busybox");
-    for label in ["apparmor=docker-default", "label=type:container_t"] {
-        engine
-            .run(&["run", "--security-opt", label, &image, "true"])
-            .fails_with(125)
-            .stderr_has("not supported yet");
-    }
-    assert_eq!(engine.containers(), Vec::<String>::new());
-    engine.run(&["run", "--rm", "--security-opt", "apparmor=unconfined", &image, "true"]).ok();
-}
-
-#[test]
 fn inspect_shows_what_was_loosened() {
     let engine = Engine::new();
     let image = engine.image("busybox");

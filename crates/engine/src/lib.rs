@@ -3,6 +3,7 @@
 //! `container/run.rs` is the place to begin reading: it is the recipe of a start.
 
 pub mod bundle;
+mod confinement;
 pub mod container;
 mod error;
 mod events;

@@ -22,12 +22,18 @@ pub(crate) fn change_on_exec(profile: &str) -> Result<(), Failure> {
     }
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
     let file = "thread-self/attr/apparmor/exec";
+    let absent = |why: &str| match profile {
+        // Nothing confines it.
+        "unconfined" => Ok(()),
+        _ => Err(Failure::refused(format!("{}: {why}", failed()))),
+    };
     let fd = match openat2(&proc, file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve) {
-        Err(Errno::NOENT) => {
-            return Err(Failure::refused(format!("{}: this kernel has no AppArmor", failed())));
-        }
+        Err(Errno::NOENT) => return absent("this kernel has no AppArmor"),
         other => other.context(failed)?,
     };
-    rustix::io::write(&fd, format!("exec {profile}").as_bytes()).context(failed)?;
-    Ok(())
+    match rustix::io::write(&fd, format!("exec {profile}").as_bytes()) {
+        Err(Errno::INVAL) => absent("AppArmor is not in force, or the name is not valid"),
+        Err(Errno::NOENT) => absent("it is not loaded"),
+        other => Ok(other.map(drop).context(failed)?),
+    }
 }

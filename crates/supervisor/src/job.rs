@@ -42,6 +42,8 @@ pub struct Job {
     pub health: Option<HealthJob>,
     pub events: EventsJob,
     pub teardown: Teardown,
+    /// What could not be given as it was asked; told with the start's own.
+    pub warnings: Vec<String>,
     /// Whether the launching client wants to know where the time goes.
     pub timing: bool,
     /// Whether the container runs already, and those who accompanied it were killed: nothing is made.

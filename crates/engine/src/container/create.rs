@@ -66,13 +66,7 @@ pub(crate) fn create_from(
 
 /// Refuses labels that nobody would apply: a confinement that was asked for is given, or told.
 fn check_labels(security: &Security) -> Result<()> {
-    let profile = security.apparmor.as_deref().filter(|profile| *profile != "unconfined");
-    if let Some(profile) = profile {
-        return Err(Error::unsupported(format!(
-            "AppArmor profile `{profile}`: AppArmor profiles are not supported yet"
-        ))
-        .hint("leave the option out, or say apparmor=unconfined"));
-    }
+    crate::confinement::apparmor::check(security)?;
     match security.labels.iter().find(|label| *label != "disable") {
         Some(label) => {
             Err(Error::unsupported(format!("label `{label}`: SELinux labels are not supported yet"))

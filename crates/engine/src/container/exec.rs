@@ -43,7 +43,10 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         .open_process()
         .ok_or_else(|| Error::conflict(format!("container `{}` has just ended", request.container)))?;
     let ceiling = spec::ceiling(other_user_namespace(status.pid))?;
-    let (process, bounding) = process(&container.record, request, ceiling).map_err(not_run)?;
+    let (mut process, bounding) = process(&container.record, request, ceiling).map_err(not_run)?;
+    let confinement = crate::confinement::of(engine, &container.record.request.security)?;
+    process.apparmor_profile = confinement.apparmor;
+    confinement.warnings.iter().for_each(|warning| (terminal.warn)(warning));
     let security = Security { privileged: request.privileged, ..container.record.request.security.clone() };
     let filter = spec::compiled(engine, &security, &bounding)?;
     let group = open_group(status.cgroup.as_deref());

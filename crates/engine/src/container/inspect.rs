@@ -13,6 +13,7 @@ use supervisor::log::format_time;
 
 use super::find::{Container, Life, find};
 use super::record::ContainerRecord;
+use crate::confinement::apparmor;
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::{DEFAULT_NETWORK, Entrypoint, NetworkMode, Timeout};
@@ -46,7 +47,7 @@ fn document(engine: &Engine, container: &Container) -> Value {
         "Driver": "overlay",
         "GraphDriver": graph_driver(engine, record),
         "Platform": "linux",
-        "AppArmorProfile": "",
+        "AppArmorProfile": apparmor_profile(container),
         "MountLabel": "",
         "ProcessLabel": "",
         "ExecIDs": Value::Null,
@@ -91,6 +92,14 @@ fn config(engine: &Engine, record: &ContainerRecord) -> Value {
         "Labels": record.labels,
         "StopSignal": request.stop_signal.map(|signal| signal.to_string()).or_else(|| record.stop_signal.clone()).unwrap_or_default(),
     })
+}
+
+/// The profile that the kernel holds it to while it runs, else the one that it will get.
+fn apparmor_profile(container: &Container) -> String {
+    let status = container.status.as_ref().filter(|_| container.is_running());
+    status
+        .and_then(|status| apparmor::of_process(status.pid))
+        .unwrap_or_else(|| apparmor::shown(&container.record.request.security).to_owned())
 }
 
 /// Entry point and command as Docker shows them: what was asked for, else the image's.

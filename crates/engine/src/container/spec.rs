@@ -19,6 +19,7 @@ use super::identity::{Accounts, Identity};
 use super::idrange::IdRange;
 use super::record::ContainerRecord;
 use super::start::running_container;
+use crate::confinement::Confinement;
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
 use crate::request::{
@@ -33,6 +34,7 @@ pub(crate) use mounts::check_sources;
 pub(crate) struct Situation {
     pub(crate) identity: Identity,
     pub(crate) ids: Option<IdRange>,
+    pub(crate) confinement: Confinement,
     /// Containers whose namespaces are joined.
     joined: Vec<(NamespaceKind, PathBuf)>,
     /// The container whose network is joined, by its id.
@@ -104,7 +106,8 @@ impl Situation {
         {
             joined.push((NamespaceKind::User, PathBuf::from(format!("/proc/{pid}/ns/user"))));
         }
-        Ok(Self { identity, ids: None, joined, network_of, user_namespace })
+        let confinement = Confinement::default();
+        Ok(Self { identity, ids: None, confinement, joined, network_of, user_namespace })
     }
 
     /// Whether ids must be leased.
@@ -197,7 +200,7 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
         hostname: (request.namespaces.uts == UtsMode::Private).then(|| record.hostname.clone()),
         domainname: request.domainname.clone(),
         mounts: mounts::mounts(engine, record, situation)?,
-        process: Some(process(record, &situation.identity, ceiling(situation.has_user_namespace())?)),
+        process: Some(process(record, situation, ceiling(situation.has_user_namespace())?)),
         root: Some(Root { path: PathBuf::from("rootfs"), readonly: request.read_only }),
         linux: Some(linux),
         hooks: None,
@@ -215,8 +218,8 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
 }
 
 /// The container's first process.
-fn process(record: &ContainerRecord, identity: &Identity, ceiling: u64) -> Process {
-    let request = &record.request;
+fn process(record: &ContainerRecord, situation: &Situation, ceiling: u64) -> Process {
+    let (request, identity) = (&record.request, &situation.identity);
     let mut args = record.args.clone();
     if request.init {
         args.splice(0..0, [mounts::INIT_PATH.to_owned(), "--".to_owned()]);
@@ -239,6 +242,7 @@ fn process(record: &ContainerRecord, identity: &Identity, ceiling: u64) -> Proce
                 hard: limit.hard.as_rlimit(),
             })
             .collect(),
+        apparmor_profile: situation.confinement.apparmor.clone(),
         capabilities: Some(granted(&request.security, identity, ceiling)),
         no_new_privileges: request.security.no_new_privileges,
         oom_score_adj: request.resources.memory.oom_score_adj.map(i32::from),

@@ -211,6 +211,7 @@ fn try_launch(
     timing.mark("plan");
     let mut job = job(engine, record, options, spec, plan, leases.clone());
     job.timing = timing.is_enabled();
+    job.warnings = situation.confinement.warnings;
     job.health = health;
     let (network, sockets) = match place.map(|place| place.job(engine, record)) {
         Some((network, sockets)) => (Some(network), sockets),
@@ -226,6 +227,7 @@ fn try_launch(
 /// Finds out what the specification depends on: joined containers and the id range.
 fn situation(engine: &Engine, record: &ContainerRecord) -> Result<Situation> {
     let mut situation = Situation::of(engine, record)?;
+    situation.confinement = crate::confinement::of(engine, &record.request.security)?;
     if situation.own_user_namespace() {
         let wanted = record.highest_id.max(situation.identity.uid).max(situation.identity.gid);
         situation.ids = Some(idrange::lease(engine, &record.id, wanted)?);
@@ -293,6 +295,7 @@ pub(super) fn common_job(
             leases,
             removals,
         },
+        warnings: Vec::new(),
         timing: false,
         again: false,
     }

@@ -22,6 +22,7 @@ pub fn doctor(config: &EngineConfig) -> Vec<DoctorRow> {
         store_idmap(&config.root),
         cgroups(),
         seccomp(),
+        apparmor(),
         run_root(&config.run_root),
         networks(&config.run_root),
     ]
@@ -39,7 +40,7 @@ fn lacking(engine: &Engine) -> impl Iterator<Item = DoctorRow> {
 /// Adds to a start that failed what the machine lacks, unless the error itself says what to do.
 pub(crate) fn explain(engine: &Engine, error: Error) -> Error {
     // These never keep a container from starting.
-    let matters = |row: &DoctorRow| !matches!(row.check.as_str(), LIMITS | RUN_ROOT | NETWORKS);
+    let matters = |row: &DoctorRow| !matches!(row.check.as_str(), LIMITS | RUN_ROOT | NETWORKS | APPARMOR);
     if error.remedy().is_some() || error.code().is_some_and(|code| code != 125) {
         return error;
     }
@@ -55,6 +56,7 @@ pub(crate) fn explain(engine: &Engine, error: Error) -> Error {
 const LIMITS: &str = "limits";
 const RUN_ROOT: &str = "run root";
 const NETWORKS: &str = "networks";
+const APPARMOR: &str = "AppArmor";
 
 fn row(check: &str, verdict: Verdict, found: impl Into<String>, remedy: Option<&str>) -> DoctorRow {
     let remedy = remedy.filter(|_| verdict != Verdict::Fine).map(str::to_owned);
@@ -171,6 +173,14 @@ fn seccomp() -> DoctorRow {
     let (verdict, found) =
         if known { (Verdict::Fine, "available") } else { (Verdict::Lacking, "not in this kernel") };
     row("seccomp", verdict, found, Some("use a kernel with CONFIG_SECCOMP_FILTER"))
+}
+
+/// A kernel without it lacks nothing that a container needs.
+fn apparmor() -> DoctorRow {
+    match crate::confinement::apparmor::examine() {
+        Ok(found) => row(APPARMOR, Verdict::Fine, found, None),
+        Err((found, remedy)) => row(APPARMOR, Verdict::Lacking, found, Some(remedy)),
+    }
 }
 
 /// What is in the way of packets: the first of all faults, with its remedy.

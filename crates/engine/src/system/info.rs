@@ -38,7 +38,7 @@ pub fn info(engine: &Engine) -> Result<InfoView> {
         backing_filesystem: file_system_of(engine),
         cgroup_version: cgroup_version(),
         limits: limits(),
-        security_options: vec!["seccomp".to_owned(), "userns".to_owned()],
+        security_options: security_options(),
         kernel: version.kernel,
         operating_system: os_release("PRETTY_NAME").unwrap_or_else(|| "Linux".to_owned()),
         os_version: os_release("VERSION_ID").unwrap_or_default(),
@@ -76,6 +76,12 @@ pub(super) fn cgroup_version() -> String {
         _ => "none",
     }
     .to_owned()
+}
+
+/// In Docker's words and order.
+fn security_options() -> Vec<String> {
+    let apparmor = crate::confinement::apparmor::is_enabled().then_some("apparmor");
+    apparmor.into_iter().chain(["seccomp", "userns"]).map(str::to_owned).collect()
 }
 
 fn limits() -> LimitsView {

@@ -76,7 +76,7 @@ pub(crate) fn process_steps(
         steps.push(InitStep::WorkingDirectory { path: guest_path(&process.cwd)?, create: true });
     }
     let profile = process.apparmor_profile.as_ref();
-    if let Some(profile) = profile.filter(|name| !name.is_empty() && *name != "unconfined") {
+    if let Some(profile) = profile.filter(|name| !name.is_empty()) {
         if profile.contains(['\n', '\0']) {
             return Err(invalid(format!("process.apparmorProfile `{}`", profile.escape_debug())));
         }

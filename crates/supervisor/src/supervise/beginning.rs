@@ -85,7 +85,7 @@ pub(super) fn start(assignment: &Assignment<'_>, mut job: Job, ends: ContainerEn
     mark(Phase::Created);
     let mut status = running_status(assignment, &job, created.pid, before.as_ref());
     status.resolver_port = resolver.as_ref().map(Resolver::port);
-    status.warnings = warnings.into_iter().chain(created.warnings).collect();
+    status.warnings = job.warnings.iter().cloned().chain(warnings).chain(created.warnings).collect();
     if let Err(error) = status.save(&job.run_dir) {
         let _ = process::signal(created.pidfd.as_fd(), libc::SIGKILL);
         drop(resolver);

@@ -52,6 +52,7 @@ fn build_of(change: impl FnOnce(&mut ContainerRecord), user: &str, joined: Optio
         || record.request.security.privileged
         || joined.is_some();
     let situation = Situation {
+        confinement: Default::default(),
         identity,
         ids: Some(IdRange { base: 0x7000_0000, size: 65536, files: Vec::new() }),
         joined: joined
