@@ -16,7 +16,8 @@ demo: ## Shows what isolation means, then cleans up.
 
 example: ## A web server and a database on a network of their own, with data that stays.
 	@$(PREPARE) test; $(RELEASE); \
-	SERVICES_TAR=$$(cargo xtask images services)/services.tar sh examples/web-and-database/run.sh
+	export SERVICES_TAR=$$(cargo xtask images services)/services.tar; \
+	sh examples/web-and-database/run.sh; sh examples/parallel-tests/run.sh
 
 test: ## Everything that must hold before a commit.
 	@$(PREPARE) test; \

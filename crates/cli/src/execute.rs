@@ -49,6 +49,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         Command::Commit(request) => layers::commit(&engine, &request),
         Command::Copy(request) => layers::cp(&engine, &request),
         Command::Diff(request) => layers::diff(&engine, &request),
+        Command::Fork(request) => layers::fork(&engine, &request),
         Command::Export(request) => layers::export(&engine, &request),
         Command::Save(request) => layers::save(&engine, &request),
         Command::Start(request) => start(&engine, &request),

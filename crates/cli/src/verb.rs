@@ -17,10 +17,12 @@ pub(crate) enum Verb {
     Events,
     Exec,
     Export,
+    Fork,
     History,
     ImageInspect,
     ImageLayers,
     ImagePrune,
+    ImageRollback,
     ImageTree,
     Images,
     Import,
@@ -159,6 +161,12 @@ pub(crate) const VERBS: &[Entry] = &[
         "[OPTIONS] CONTAINER",
         "Export a container's filesystem as a tar archive",
     ),
+    entry(
+        Verb::Fork,
+        &["fork", "container fork"],
+        "[OPTIONS] CONTAINER",
+        "Start containers that go on from what a container is now",
+    ),
     entry(Verb::History, &["history", "image history"], "[OPTIONS] IMAGE", "Show the history of an image"),
     entry(
         Verb::Import,
@@ -250,7 +258,7 @@ pub(crate) const VERBS: &[Entry] = &[
     entry(
         Verb::Tag,
         &["tag", "image tag"],
-        "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+        "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG] or --history IMAGE[:TAG]",
         "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
     ),
     entry(
@@ -285,6 +293,12 @@ pub(crate) const VERBS: &[Entry] = &[
         "Show what each layer of an image did, and what of it is wasted",
     ),
     entry(Verb::ImagePrune, &["image prune"], "[OPTIONS]", "Remove unused images"),
+    entry(
+        Verb::ImageRollback,
+        &["image rollback"],
+        "[OPTIONS] NAME[:TAG]",
+        "Lead a tag to the image that it led to before",
+    ),
     entry(
         Verb::ImageTree,
         &["image tree"],

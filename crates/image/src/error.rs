@@ -19,6 +19,9 @@ pub enum Error {
     /// A short id fits several images.
     #[error("image id prefix `{prefix}` is ambiguous: it fits {}", .matches.join(", "))]
     Ambiguous { prefix: String, matches: Vec<String> },
+    /// A tag cannot be led back.
+    #[error("cannot lead {reference} back: {what}")]
+    NoEarlier { reference: String, what: String },
     /// A container's image was removed by force: its layers are there, but nothing tells of them.
     #[error("the image {0} that it was made from has been removed")]
     ImageRemoved(String),
@@ -110,7 +113,7 @@ impl Error {
             error.errno().map_or(Class::Internal, |errno| Class::of_os_error(&errno.into()))
         };
         match self {
-            Self::NotFound(_) | Self::SnapshotNotFound(_) => Class::NotFound,
+            Self::NotFound(_) | Self::SnapshotNotFound(_) | Self::NoEarlier { .. } => Class::NotFound,
             Self::SnapshotExists(_) => Class::AlreadyExists,
             Self::Ambiguous { .. } | Self::Conflict(_) | Self::ImageRemoved(_) => Class::Conflict,
             Self::Reference(error) => error.class(),

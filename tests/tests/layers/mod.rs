@@ -4,6 +4,8 @@ mod archives;
 mod commit;
 mod copy;
 mod disk;
+mod fork;
+mod tags;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};

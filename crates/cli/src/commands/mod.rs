@@ -2,11 +2,11 @@
 
 use engine::request::{
     AttachRequest, AuditRequest, CommitRequest, ContainerRequest, CopyRequest, DiffRequest, EventsRequest,
-    ExecRequest, ExportRequest, HistoryRequest, ImageInspectRequest, ImagesRequest, ImportRequest,
-    InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest, PortRequest,
-    PruneRequest, PruneSystemRequest, PsRequest, RemoveImagesRequest, RemoveRequest, RenameRequest,
-    RestartRequest, RunRequest, SaveRequest, StartRequest, StatsRequest, StopRequest, TagRequest, TopRequest,
-    UpdateRequest, WaitRequest,
+    ExecRequest, ExportRequest, ForkRequest, HistoryRequest, ImageInspectRequest, ImagesRequest,
+    ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest,
+    PortRequest, PruneRequest, PruneSystemRequest, PsRequest, RemoveImagesRequest, RemoveRequest,
+    RenameRequest, RestartRequest, RunRequest, SaveRequest, StartRequest, StatsRequest, StopRequest,
+    TagRequest, TopRequest, UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -22,6 +22,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod export;
+pub(crate) mod fork;
 pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod image_inspect;
@@ -77,6 +78,7 @@ pub enum Command {
     Events(EventsRequest, Format),
     Exec(ExecRequest),
     Export(ExportRequest),
+    Fork(ForkRequest),
     History(HistoryRequest, HistoryView),
     Image(ImageCommand),
     ImageInspect(ImageInspectRequest, Format),

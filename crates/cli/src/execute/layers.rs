@@ -1,9 +1,9 @@
 //! Containers and images as layers.
 
-use engine::request::{CopyRequest, CopySide, PruneSystemRequest};
+use engine::request::{CopyRequest, CopySide, ForkRequest, PruneSystemRequest};
 use engine::{Engine, container, image, system};
 
-use super::{confirmed, failure, show, show_formatted, warn};
+use super::{Heard, Session, clock, confirmed, failure, show, show_formatted, warn};
 use crate::commands::ImageCommand;
 use crate::error::Failure;
 use crate::print;
@@ -49,6 +49,14 @@ pub(super) fn image(engine: &Engine, command: ImageCommand) -> Result<u8, Failur
             let (record, reports) = image::layers(engine, &request).map_err(|error| failure(&error, 1))?;
             show_formatted(print::layers(&record, &reports, &view))
         }
+        ImageCommand::Rollback(request) => {
+            let id = image::rollback(engine, &request).map_err(|error| failure(&error, 1))?;
+            show(&format!("{id}\n"))
+        }
+        ImageCommand::TagHistory(name) => {
+            let entries = image::tag_history(engine, &name).map_err(|error| failure(&error, 1))?;
+            show(&print::tag_history(&entries, &clock()))
+        }
         ImageCommand::Tree { truncate } => {
             let forest = image::tree(engine).map_err(|error| failure(&error, 1))?;
             show(&print::image_tree(&forest, truncate))
@@ -82,4 +90,11 @@ pub(super) fn prune(engine: &Engine, request: &PruneSystemRequest, ask: bool) ->
     }
     let pruned = system::prune(engine, request).map_err(|error| failure(&error, 1))?;
     show(&print::pruned_system(&pruned))
+}
+
+pub(super) fn fork(engine: &Engine, request: &ForkRequest) -> Result<u8, Failure> {
+    let session = Session::new(Heard::Nothing).map_err(|error| Failure::from_error(&error, 1))?;
+    let forked = container::fork(engine, request, &session.terminal()).map_err(|error| failure(&error, 1))?;
+    forked.warnings.iter().for_each(|warning| warn(warning));
+    show(&forked.names.iter().map(|name| format!("{name}\n")).collect::<String>())
 }

@@ -17,6 +17,7 @@ mod processes;
 mod rows;
 mod stats;
 mod table;
+mod tags;
 mod version;
 mod volumes;
 
@@ -37,6 +38,7 @@ pub use networks::{NetworksView, networks, pruned_networks};
 pub use ports::ports;
 pub use processes::processes;
 pub use stats::{StatsView, stats};
+pub use tags::tag_history;
 pub use version::version;
 pub use volumes::{VolumesView, pruned, volumes};
 

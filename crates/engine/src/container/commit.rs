@@ -75,7 +75,7 @@ pub fn commit(engine: &Engine, request: &CommitRequest) -> Result<Committed> {
 
 /// How the container runs, as an image says it. Of the machine's own (host name, terminal) nothing goes in: the same
 /// files make the same image.
-fn config_of(record: &ContainerRecord, image: &Config) -> Config {
+pub(super) fn config_of(record: &ContainerRecord, image: &Config) -> Config {
     let request = &record.request;
     let (entrypoint, cmd) = match &request.entrypoint {
         Entrypoint::Image if request.command.is_empty() => (image.entrypoint.clone(), image.cmd.clone()),

@@ -31,6 +31,7 @@ pub fn inspect(engine: &Engine, word: &str, size: bool) -> Result<Value> {
 
 fn document(engine: &Engine, container: &Container) -> Value {
     let record = &container.record;
+    let origin = crate::image::Origins::default().of(engine, record);
     json!({
         "Id": record.id,
         "Created": format_time(record.created),
@@ -38,6 +39,8 @@ fn document(engine: &Engine, container: &Container) -> Value {
         "Args": record.args.get(1..).unwrap_or_default(),
         "State": state(container),
         "Image": record.image_id,
+        "ImageDigest": origin.digest,
+        "TagMoved": origin.moved,
         "ResolvConfPath": engine.container_dir(&record.id).join("resolv.conf"),
         "HostnamePath": engine.container_dir(&record.id).join("hostname"),
         "HostsPath": engine.container_dir(&record.id).join("hosts"),

@@ -41,6 +41,7 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
         request.all || request.last.is_some() || !request.states.is_empty() || !request.exited.is_empty();
     let fault = network_fault(engine);
     let mut rows = Vec::new();
+    let mut origins = crate::image::Origins::default();
     for container in containers {
         let created = container.record.created;
         let wanted = (shows_stopped || container.is_running() || container.is_restarting())
@@ -50,7 +51,13 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
             && (names.is_empty() || names.iter().any(|pattern| is_named(&container, pattern)))
             && matches_networks(engine, &container, request)?;
         if wanted {
+            let origin = origins.of(engine, &container.record);
             let mut row = row(engine, container)?;
+            if origin.moved {
+                // As with Docker, whose name leads elsewhere is shown by its id.
+                row.image.clone_from(&row.image_id);
+            }
+            (row.digest, row.tag_moved) = (origin.digest, origin.moved);
             row.degraded = fault.clone().filter(|_| row.is_on_a_bridge());
             rows.push(row);
         }
@@ -215,6 +222,9 @@ fn row(engine: &Engine, container: Container) -> Result<ContainerRow> {
     Ok(ContainerRow {
         names: vec![record.name],
         image: record.request.image.clone(),
+        image_id: record.image_id,
+        digest: None,
+        tag_moved: false,
         command: record.args,
         created: record.created / SECOND,
         state,

@@ -8,7 +8,7 @@ use image::{Change, Force, ImageUse, Import, Removal};
 use crate::container::Placed;
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
-use crate::request::{ImportRequest, LoadRequest, RemoveImagesRequest, TagRequest};
+use crate::request::{ImportRequest, LoadRequest, RemoveImagesRequest, RollbackRequest, TagRequest};
 
 /// Makes an image of one layer from a root file system; returns its id.
 pub fn import(engine: &Engine, request: &ImportRequest, stdin: impl Read + Send) -> Result<String> {
@@ -72,6 +72,22 @@ pub fn tag(engine: &Engine, request: &TagRequest) -> Result<()> {
         crate::events::of_image(engine, &image.id.to_string(), &name, "tag");
     }
     Ok(())
+}
+
+/// Tells where a tag leads, and where it led before.
+pub fn tag_history(engine: &Engine, name: &str) -> Result<Vec<image::TagEntry>> {
+    Ok(super::open(engine)?.tag_history(name)?.1)
+}
+
+/// Leads a tag to where it led before; returns the image's id.
+pub fn rollback(engine: &Engine, request: &RollbackRequest) -> Result<String> {
+    let rolled = super::open(engine)?.rollback(&request.name, request.to.as_deref());
+    let (reference, image) = rolled.map_err(|error| {
+        Error::from(error)
+            .hint(format!("see where it led with `coracle image tag --history {}`", request.name))
+    })?;
+    crate::events::of_image(engine, &image.to_string(), &reference.familiar().to_string(), "tag");
+    Ok(image.to_string())
 }
 
 /// Removes images by Docker's rules; the lines for each are returned.

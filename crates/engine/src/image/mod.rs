@@ -3,6 +3,7 @@
 mod layers;
 mod list;
 mod manage;
+mod origin;
 mod prune;
 mod save;
 
@@ -17,10 +18,11 @@ use crate::container::ContainerRecord;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
 
-pub use image::{ChangeKind, Forest, ImageCost, ImageRecord, LayerFile, LayerReport};
+pub use image::{ChangeKind, Forest, ImageCost, ImageRecord, LayerFile, LayerReport, TagEntry};
 pub use layers::{layers, tree};
 pub use list::{history, inspect, list};
-pub use manage::{import, load, remove, tag};
+pub use manage::{import, load, remove, rollback, tag, tag_history};
+pub(crate) use origin::Origins;
 pub use prune::prune;
 pub use save::save;
 

@@ -78,3 +78,22 @@ pub enum CopySide {
     /// A tar on standard input or output.
     Pipe,
 }
+
+/// `fork`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ForkRequest {
+    pub container: String,
+    pub count: usize,
+    /// Names with `{n}` in place of the number.
+    pub name: Option<String>,
+    /// Remove each when it ends.
+    pub auto_remove: bool,
+}
+
+/// `image rollback`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RollbackRequest {
+    pub name: String,
+    /// The beginning of an image's id or of a manifest's digest; the latest other image otherwise.
+    pub to: Option<String>,
+}

@@ -35,7 +35,8 @@ pub use image::{
     RemoveImagesRequest, TagRequest,
 };
 pub use layers::{
-    ArchiveFormat, CommitRequest, CopyRequest, CopySide, DiffRequest, ExportRequest, SaveRequest,
+    ArchiveFormat, CommitRequest, CopyRequest, CopySide, DiffRequest, ExportRequest, ForkRequest,
+    RollbackRequest, SaveRequest,
 };
 pub use lifecycle::{
     AttachRequest, ExecRequest, ExitedFilter, HealthFilter, InspectKind, InspectRequest, KillRequest,

@@ -12,6 +12,11 @@ pub struct ContainerRow {
     pub names: Vec<String>,
     /// The reference it was made from, as typed; the image's id where that name has moved on.
     pub image: String,
+    /// Id and manifest of the image; the digest is absent where the image has been removed.
+    pub image_id: String,
+    pub digest: Option<String>,
+    /// The name it was made by leads to another image now, or nowhere.
+    pub tag_moved: bool,
     /// Program and arguments.
     pub command: Vec<String>,
     /// Seconds since 1970.

@@ -2,9 +2,10 @@
 
 pub(crate) mod layers;
 pub(crate) mod prune;
+pub(crate) mod rollback;
 pub(crate) mod tree;
 
-use engine::request::{ImageLayersRequest, PruneImagesRequest};
+use engine::request::{ImageLayersRequest, PruneImagesRequest, RollbackRequest};
 
 use crate::print::LayersView;
 
@@ -13,5 +14,7 @@ use crate::print::LayersView;
 pub enum ImageCommand {
     Layers(ImageLayersRequest, LayersView),
     Prune { request: PruneImagesRequest, ask: bool },
+    Rollback(RollbackRequest),
+    TagHistory(String),
     Tree { truncate: bool },
 }
