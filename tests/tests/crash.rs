@@ -150,6 +150,27 @@ fn commit() {
 }
 
 #[test]
+fn tag() {
+    let after: &[&[&str]] = &[&["rmi", "other:1"]];
+    all_steps(&Case {
+        name: "tag",
+        before: &[],
+        command: &["tag", "busybox", "other:1"],
+        after,
+        roles: &["command"],
+    });
+}
+
+#[test]
+fn fork() {
+    let command = &["fork", "--name", "twin", "box"];
+    let after: &[&[&str]] = &[&["rm", "-fv", "twin"], &["image", "prune", "-f"]];
+    let before: &[&[&str]] =
+        &[&["rm", "-f", "box"], &["run", "-d", "--name", "box", "-v", "/data", "busybox", "sleep", "600"]];
+    all_steps(&Case { name: "fork", before, command, after, roles: &["command"] });
+}
+
+#[test]
 fn save() {
     let command = &["save", "-o", "/dev/null", "busybox"];
     all_steps(&Case { name: "save", before: &[], command, after: &[], roles: &["command"] });

@@ -125,6 +125,11 @@ fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
             show_formatted(print::info(&view, &format))
         }
         Command::Image(command) => layers::image(engine, command),
+        Command::Check(request) => {
+            let check = system::check(engine, request).map_err(|e| failure(&e, 1))?;
+            show(&print::check(&check))?;
+            Ok(u8::from(check.damages.iter().any(|damage| damage.state != system::DamageState::Repaired)))
+        }
         Command::Disk(view) => {
             let usage = system::df(engine).map_err(|e| failure(&e, 1))?;
             show_formatted(print::disk(&usage, &view, &clock()))

@@ -49,7 +49,7 @@ impl Images {
 
     /// Removes what [`Images::audit`] finds, except what is broken: that is for the user to load again.
     pub fn collect(&self) -> Result<Audit> {
-        let trash = self.workspace("collect")?;
+        let trash = self.trash("collect")?;
         let _alone = self.alone()?;
         let audit = self.look()?;
         for layer in &audit.layers {
@@ -75,8 +75,7 @@ impl Images {
     /// Removes layers and blobs that nobody needs and workspaces whose process is gone; returns the bytes on disk that
     /// are free then.
     pub fn collect_unneeded(&self) -> Result<u64> {
-        let trash = self.workspace("collect")?;
-        let mut bytes = trash.dir.disk_usage()?;
+        let trash = self.trash("collect")?;
         {
             let _alone = self.alone()?;
             let audit = self.look()?;
@@ -90,8 +89,7 @@ impl Images {
                 self.discard(&Path::new("staging").join(workspace), &trash)?;
             }
         }
-        bytes = trash.dir.disk_usage()?.saturating_sub(bytes);
-        Ok(bytes)
+        trash.size()
     }
 
     /// Looks as [`Images::audit`] does, for a caller that holds [`Images::alone`]: else what is being made now is

@@ -23,6 +23,7 @@
 mod archive;
 mod audit;
 mod capture;
+mod check;
 mod commit;
 mod content;
 mod difference;
@@ -51,6 +52,7 @@ mod fixture;
 pub use archive::{Loaded, SaveFormat, Saving};
 pub use audit::Audit;
 pub use capture::{Capture, Captured};
+pub use check::{Check, Damage, DamageState, Repair};
 pub use difference::{ChangeKind, FileChange};
 pub use disk::{Forest, ImageCost, LayerNode};
 pub use error::{Error, Result, TarError};

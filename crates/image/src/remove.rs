@@ -9,7 +9,7 @@ use store::{Durability, remove};
 use crate::content::blob_path;
 use crate::record::ImageRecord;
 use crate::resolve::record_name;
-use crate::root::Workspace;
+use crate::root::Trash;
 use crate::snapshot::{Snapshots, layer_path};
 use crate::{Error, Images, Result};
 
@@ -46,7 +46,7 @@ impl Images {
     /// Images here have no parent images, so there is nothing that `--no-prune` could keep. Layers
     /// below a snapshot stay for as long as it is there. The caller must hold no [`crate::Lease`].
     pub fn remove_image(&self, text: &str, force: Force, uses: &[ImageUse]) -> Result<Vec<Removal>> {
-        let trash = self.workspace("remove")?;
+        let trash = self.trash("remove")?;
         self.remove_into(&trash, text, force, uses)
     }
 
@@ -57,15 +57,14 @@ impl Images {
         force: Force,
         uses: &[ImageUse],
     ) -> Result<(Vec<Removal>, u64)> {
-        let trash = self.workspace("remove")?;
-        let empty = trash.dir.disk_usage()?;
+        let trash = self.trash("remove")?;
         let removals = self.remove_into(&trash, text, force, uses)?;
-        Ok((removals, trash.dir.disk_usage()?.saturating_sub(empty)))
+        Ok((removals, trash.size()?))
     }
 
     fn remove_into(
         &self,
-        trash: &Workspace,
+        trash: &Trash,
         text: &str,
         force: Force,
         uses: &[ImageUse],
@@ -120,7 +119,7 @@ impl Images {
     }
 
     /// Deletes the record first: what is left after a crash is then an orphan and never a lie.
-    fn delete(&self, image: &ImageRecord, trash: &Workspace, removals: &mut Vec<Removal>) -> Result<()> {
+    fn delete(&self, image: &ImageRecord, trash: &Trash, removals: &mut Vec<Removal>) -> Result<()> {
         remove(self.root.open_dir("images")?, &record_name(&image.id), Durability::Synced)?;
         removals.push(Removal::Deleted(image.id));
         let needed = self.needed()?;

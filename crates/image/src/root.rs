@@ -1,5 +1,6 @@
 //! The directory that holds all images: opening it, its locks and its workspaces.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::RenameFlags;
@@ -107,9 +108,18 @@ impl Images {
                 Err(error) if error.errno() == Some(Errno::EXIST) => continue,
                 other => other?,
             }
-            let dir = staging.open_dir(&name)?;
-            let lock = Lock::exclusive(&dir, WORKSPACE_LOCK)?;
-            return Ok(Workspace { staging, name, dir, _lock: lock });
+            let locked = staging
+                .open_dir(&name)
+                .map_err(Error::from)
+                .and_then(|dir| Ok((Lock::exclusive(&dir, WORKSPACE_LOCK)?, dir)));
+            return match locked {
+                Ok((lock, dir)) => Ok(Workspace { staging, name, dir, _lock: lock }),
+                Err(error) => {
+                    // On a full disk there may be room for one and not for the other.
+                    let _ = staging.remove_tree(&name);
+                    Err(error)
+                }
+            };
         }
     }
 
@@ -126,15 +136,81 @@ impl Images {
         Ok(!Lock::is_held(&dir, WORKSPACE_LOCK)?)
     }
 
+    fn remove_now(&self, path: &Path, bytes: &Cell<u64>) -> Result<bool> {
+        let stat = match self.root.lstat(path) {
+            Err(error) if error.is_not_found() => return Ok(false),
+            other => other?,
+        };
+        let size = match rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
+            true => self.root.open_dir(path)?.disk_usage()?,
+            false => u64::try_from(stat.st_blocks).unwrap_or_default() * 512,
+        };
+        self.root.remove_tree(path)?;
+        bytes.set(bytes.get() + size);
+        Ok(true)
+    }
+
+    /// Makes a workspace for what is to be removed; without one where the disk is full.
+    pub(crate) fn trash(&self, purpose: &str) -> Result<Trash> {
+        match self.workspace(purpose) {
+            Ok(workspace) => {
+                let empty = workspace.dir.disk_usage()?;
+                Ok(Trash { workspace: Some(workspace), empty, bytes: Cell::new(0) })
+            }
+            Err(error) if is_full(&error) => Ok(Trash { workspace: None, empty: 0, bytes: Cell::new(0) }),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Moves something out of sight into a workspace, whose end removes it: renaming is quick, so that
-    /// others wait for the removal of a name and not of a million files.
-    pub(crate) fn discard(&self, path: &Path, trash: &Workspace) -> Result<bool> {
+    /// others wait for the removal of a name and not of a million files. On a full disk, which has no room for another
+    /// name, they wait.
+    pub(crate) fn discard(&self, path: &Path, trash: &Trash) -> Result<bool> {
+        let Some(trash) = &trash.workspace else { return self.remove_now(path, &trash.bytes) };
         // With its directory in the name: the lowest layer and its blob have the same digits.
         let target = trash.path(&path.to_string_lossy().replace('/', "-"));
         match self.root.rename(path, target, RenameFlags::empty()) {
             Ok(()) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Whether something failed because nothing more fits on the disk.
+fn is_full(error: &Error) -> bool {
+    let full = |errno: Option<Errno>| matches!(errno, Some(Errno::NOSPC | Errno::DQUOT));
+    match error {
+        Error::Sys(error) => full(error.errno()),
+        Error::Store(error) => {
+            let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+            while let Some(error) = cause {
+                if let Some(error) = error.downcast_ref::<std::io::Error>() {
+                    return full(error.raw_os_error().map(Errno::from_raw_os_error));
+                }
+                cause = error.source();
+            }
+            false
+        }
+        _ => false,
+    }
+}
+
+/// Where things go that are removed.
+#[derive(Debug)]
+pub(crate) struct Trash {
+    workspace: Option<Workspace>,
+    empty: u64,
+    /// What was removed without a workspace.
+    bytes: Cell<u64>,
+}
+
+impl Trash {
+    /// Returns the bytes on disk of what went into it.
+    pub(crate) fn size(&self) -> Result<u64> {
+        match &self.workspace {
+            Some(workspace) => Ok(workspace.dir.disk_usage()?.saturating_sub(self.empty)),
+            None => Ok(self.bytes.get()),
         }
     }
 }

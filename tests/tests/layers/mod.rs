@@ -1,6 +1,7 @@
 //! Layers as differences: what containers change, what becomes of it, and what it costs.
 
 mod archives;
+mod check;
 mod commit;
 mod copy;
 mod disk;

@@ -1,12 +1,12 @@
 //! One verb a file: its arguments, and what they mean.
 
 use engine::request::{
-    AttachRequest, AuditRequest, CommitRequest, ContainerRequest, CopyRequest, DiffRequest, EventsRequest,
-    ExecRequest, ExportRequest, ForkRequest, HistoryRequest, ImageInspectRequest, ImagesRequest,
-    ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest, PauseRequest,
-    PortRequest, PruneRequest, PruneSystemRequest, PsRequest, RemoveImagesRequest, RemoveRequest,
-    RenameRequest, RestartRequest, RunRequest, SaveRequest, StartRequest, StatsRequest, StopRequest,
-    TagRequest, TopRequest, UpdateRequest, WaitRequest,
+    AttachRequest, AuditRequest, CheckRequest, CommitRequest, ContainerRequest, CopyRequest, DiffRequest,
+    EventsRequest, ExecRequest, ExportRequest, ForkRequest, HistoryRequest, ImageInspectRequest,
+    ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest,
+    PauseRequest, PortRequest, PruneRequest, PruneSystemRequest, PsRequest, RemoveImagesRequest,
+    RemoveRequest, RenameRequest, RestartRequest, RunRequest, SaveRequest, StartRequest, StatsRequest,
+    StopRequest, TagRequest, TopRequest, UpdateRequest, WaitRequest,
 };
 
 use crate::grammar::format::Format;
@@ -49,6 +49,7 @@ pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod system_audit;
 pub(crate) mod system_boot;
+pub(crate) mod system_check;
 pub(crate) mod system_df;
 pub(crate) mod system_prune;
 pub(crate) mod tag;
@@ -69,6 +70,7 @@ pub enum Command {
     Attach(AttachRequest),
     Audit(AuditRequest),
     Boot,
+    Check(CheckRequest),
     Commit(CommitRequest),
     Copy(CopyRequest),
     Create(ContainerRequest),

@@ -60,5 +60,5 @@ pub use resources::{
 };
 pub use security::{Capability, Seccomp, Security, Unmask};
 pub use signal::{Signal, UnknownSignal};
-pub use system::{AuditRequest, EventsRequest, InfoRequest};
+pub use system::{AuditRequest, CheckRequest, EventsRequest, InfoRequest};
 pub use volume::{PruneVolumesRequest, RemoveVolumesRequest, VolumeCreateRequest, VolumesRequest};

@@ -34,3 +34,10 @@ pub struct EventsRequest {
     pub actions: Vec<String>,
     pub labels: Vec<LabelFilter>,
 }
+
+/// `system check`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckRequest {
+    /// Repair what can be.
+    pub repair: bool,
+}

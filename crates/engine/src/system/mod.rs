@@ -2,6 +2,7 @@
 
 mod audit;
 mod boot;
+mod check;
 mod df;
 mod doctor;
 mod info;
@@ -9,9 +10,11 @@ mod prune;
 
 pub use audit::audit;
 pub use boot::boot;
+pub use check::check;
 pub use df::df;
 pub use doctor::doctor;
 pub(crate) use doctor::explain;
+pub use image::{Check, Damage, DamageState};
 pub(crate) use info::memory_bytes;
 pub use info::{info, version};
 pub use prune::prune;

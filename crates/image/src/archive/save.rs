@@ -176,6 +176,18 @@ impl Images {
         Ok(Member { digest: *layer.diff_id.digest(), size, source })
     }
 
+    /// Opens the blob of a layer for reading. One that lies nowhere is packed into a file without a name, which is gone
+    /// when it is closed.
+    pub fn open_layer(&self, layer: &LayerRef) -> Result<File> {
+        if !layer.packed {
+            return self.open_blob(&layer.blob);
+        }
+        let workspace = self.workspace("pack")?;
+        let mut file = workspace.create("blob")?;
+        self.write_packed(layer, &mut file)?;
+        Ok(workspace.dir.open_regular("blob")?)
+    }
+
     /// Writes the blob of a layer that lies nowhere, and checks that it is what the image says.
     pub(crate) fn write_packed(&self, layer: &LayerRef, sink: &mut dyn Write) -> Result<()> {
         let found = write_packed(&self.layer_tree(&layer.chain_id)?, &Packing::layer(), sink)?;

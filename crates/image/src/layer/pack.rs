@@ -50,6 +50,8 @@ pub(crate) struct Packing<'a> {
     pub(crate) skip: &'a (dyn Fn(&Path) -> bool + Sync),
     /// No time is later (`SOURCE_DATE_EPOCH`); seconds since 1970.
     pub(crate) latest: Option<i64>,
+    /// Directories bear their times: one that an archive does not mention has that of its making.
+    pub(crate) directory_times: bool,
     /// What the tree is called in the archive.
     pub(crate) prefix: &'a Path,
     /// How ids inside appear to this process.
@@ -61,7 +63,14 @@ static SAME: Ids = Ids::SAME;
 impl Packing<'_> {
     /// A layer as it lies in the store.
     pub(crate) fn layer() -> Packing<'static> {
-        Packing { form: Form::Layer, skip: &|_| false, latest: None, prefix: Path::new(""), ids: &SAME }
+        Packing {
+            form: Form::Layer,
+            skip: &|_| false,
+            latest: None,
+            directory_times: true,
+            prefix: Path::new(""),
+            ids: &SAME,
+        }
     }
     /// A file system as it is.
     pub(crate) fn whole() -> Packing<'static> {
@@ -319,7 +328,10 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     fn entry(&self, path: Vec<u8>, kind: Kind, stat: &Stat, xattrs: Attributes) -> Entry {
-        let seconds = self.packing.latest.map_or(stat.st_mtime, |latest| latest.min(stat.st_mtime));
+        let seconds = match self.packing.directory_times || kind != Kind::Directory {
+            true => self.packing.latest.map_or(stat.st_mtime, |latest| latest.min(stat.st_mtime)),
+            false => 0,
+        };
         let mode = if matches!(kind, Kind::Symlink(_)) { 0o777 } else { stat.st_mode & 0o7777 };
         let mtime = Time { seconds, nanoseconds: 0 };
         let (uid, gid) = self.packing.ids.inside(stat.st_uid, stat.st_gid);
