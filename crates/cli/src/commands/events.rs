@@ -12,8 +12,13 @@ use crate::parse::{Arguments, Words};
 /// Arguments of `events`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Filter output based on conditions provided
-    #[arg(short, long, value_name = "NAME=VALUE", value_parser = filter::parse)]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME=VALUE",
+        value_parser = filter::parse,
+        help = format!("Provide filter values ({})", filter::EVENTS.join(", ")),
+    )]
     filter: Vec<Pair>,
     /// Format output: 'json' or a Go template
     #[arg(long, value_parser = format::parse)]

@@ -4,8 +4,7 @@ use engine::request::ImagesRequest;
 
 use super::Command;
 use crate::caller::Caller;
-use crate::grammar::Read;
-use crate::grammar::filter;
+use crate::grammar::{Read, filter, time};
 use crate::options::{ListOptions, Listed, Refusal, Refused, Table};
 use crate::parse::{Arguments, Words};
 use crate::print::ImagesView;
@@ -45,10 +44,11 @@ impl Listed for Images {
 impl Arguments for Args {
     const WORDS: Words = Words::AtMost(1);
 
-    fn command(self, words: Vec<String>, _: &dyn Caller) -> Read<Command> {
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
         let mut request = ImagesRequest { all: self.all, references: words, ..ImagesRequest::default() };
-        filter::apply_to_images(&self.list.filter, &mut request)?;
+        let moment = |text: &str| time::parse(text, caller.now(), || caller.zone());
+        filter::apply_to_images(&self.list.filter, moment, &mut request)?;
         let view = ImagesView {
             format: self.list.format,
             quiet: self.list.quiet,

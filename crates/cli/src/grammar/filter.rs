@@ -54,11 +54,29 @@ pub(crate) fn apply_to_ps(filters: &[(String, String)], request: &mut PsRequest)
             "is-task" => request.tasks.push(boolean::parse(value).map_err(|_| invalid(name, value))?),
             // Of Windows: Docker takes it elsewhere too, and every container has it.
             "isolation" => {}
-            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+            _ => return Err(unknown(name, PS)),
         }
     }
     Ok(())
 }
+
+/// Filters of events.
+pub(crate) const EVENTS: &[&str] = &[
+    "config",
+    "container",
+    "daemon",
+    "event",
+    "image",
+    "label",
+    "network",
+    "node",
+    "plugin",
+    "scope",
+    "secret",
+    "service",
+    "type",
+    "volume",
+];
 
 /// Adds filters of events to a request.
 pub(crate) fn apply_to_events(filters: &[(String, String)], request: &mut EventsRequest) -> Read<()> {
@@ -76,11 +94,12 @@ pub(crate) fn apply_to_events(filters: &[(String, String)], request: &mut Events
             }
             // All there is is local, of one engine.
             "scope" if value == "local" => continue,
+            // As with Docker, what nothing here is shows nothing.
             "config" | "daemon" | "node" | "plugin" | "scope" | "secret" | "service" => {
-                return Err(Invalid::new(format!("filter `{name}` is not supported"))
-                    .hint("there are events of containers, images, networks and volumes"));
+                request.foreign = true;
+                continue;
             }
-            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+            _ => return Err(unknown(name, EVENTS)),
         };
         list.push(value.clone());
     }
@@ -88,10 +107,14 @@ pub(crate) fn apply_to_events(filters: &[(String, String)], request: &mut Events
 }
 
 /// Filters of images.
-pub(crate) const IMAGES: &[&str] = &["before", "dangling", "label", "reference", "since"];
+pub(crate) const IMAGES: &[&str] = &["before", "dangling", "label", "reference", "since", "until"];
 
-/// Adds filters of images to a request.
-pub(crate) fn apply_to_images(filters: &[(String, String)], request: &mut ImagesRequest) -> Read<()> {
+/// Adds filters of images to a request; `moment` reads a time in nanoseconds.
+pub(crate) fn apply_to_images(
+    filters: &[(String, String)],
+    moment: impl Fn(&str) -> Read<i128>,
+    request: &mut ImagesRequest,
+) -> Read<()> {
     for (name, value) in filters {
         match name.as_str() {
             "dangling" => request.dangling = Some(boolean::parse(value).map_err(|_| invalid(name, value))?),
@@ -99,8 +122,8 @@ pub(crate) fn apply_to_images(filters: &[(String, String)], request: &mut Images
             "reference" => request.references.push(value.clone()),
             "before" => request.before = Some(value.clone()),
             "since" => request.since = Some(value.clone()),
-            "until" => return Err(Invalid::new(format!("filter `{name}` is not supported yet"))),
-            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+            "until" => set_until(&mut request.until, value, &moment)?,
+            _ => return Err(unknown(name, IMAGES)),
         }
     }
     Ok(())
@@ -117,7 +140,7 @@ pub(crate) fn apply_to_volumes(filters: &[(String, String)], request: &mut Volum
             "driver" => request.drivers.push(value.clone()),
             "label" => request.labels.push(label(value)),
             "name" => request.names.push(value.clone()),
-            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+            _ => return Err(unknown(name, VOLUMES)),
         }
     }
     Ok(())
@@ -133,7 +156,7 @@ pub(crate) fn apply_to_prune(filters: &[(String, String)], request: &mut PruneVo
             "all" => request.all = boolean::parse(value).map_err(|_| invalid(name, value))?,
             "label" => request.labels.push(label(value)),
             "label!" => request.unlike.push(label(value)),
-            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+            _ => return Err(unknown(name, PRUNE_VOLUMES)),
         }
     }
     Ok(())
@@ -158,7 +181,7 @@ pub(crate) fn apply_to_networks(filters: &[(String, String)], request: &mut Netw
                 "custom" => false,
                 _ => return Err(invalid(name, value).hint("use builtin or custom")),
             }),
-            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+            _ => return Err(unknown(name, NETWORKS)),
         }
     }
     // Asked for both, all are shown.
@@ -179,21 +202,34 @@ pub(crate) fn read_prune(
         match name.as_str() {
             "label" => request.labels.push(label(value)),
             "label!" => request.unlike.push(label(value)),
-            "until" if request.until.is_some() => {
-                return Err(Invalid::new("more than one until filter specified").hint("give the earlier one"));
-            }
-            "until" => {
-                let named = |error: Invalid| {
-                    let named = Invalid::new(format!("invalid filter '{name}={value}': {error}"));
-                    error.hint_text().map_or(named.clone(), |hint| named.hint(hint))
-                };
-                let seconds = moment(value).map_err(named)?.div_euclid(1_000_000_000);
-                request.until = Some(i64::try_from(seconds).map_err(|_| invalid(name, value))?);
-            }
-            _ => return Err(Invalid::new(format!("invalid filter '{name}'"))),
+            "until" => set_until(&mut request.until, value, &moment)?,
+            _ => return Err(unknown(name, PRUNE_BY_AGE)),
         }
     }
     Ok(request)
+}
+
+/// Reads a time as seconds since 1970; as with Docker, there is one or none.
+fn set_until(until: &mut Option<i64>, value: &str, moment: &impl Fn(&str) -> Read<i128>) -> Read<()> {
+    if until.is_some() {
+        return Err(Invalid::new("more than one until filter specified").hint("give the earlier one"));
+    }
+    let named = |error: Invalid| {
+        let named = Invalid::new(format!("invalid filter 'until={value}': {error}"));
+        error.hint_text().map_or(named.clone(), |hint| named.hint(hint))
+    };
+    let seconds = moment(value).map_err(named)?.div_euclid(1_000_000_000);
+    *until = Some(i64::try_from(seconds).map_err(|_| invalid("until", value))?);
+    Ok(())
+}
+
+fn unknown(name: &str, known: &[&str]) -> Invalid {
+    Invalid::new(format!("invalid filter '{name}'")).hint(
+        match crate::suggest::nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("there are: {}", known.join(", ")),
+        },
+    )
 }
 
 fn invalid(name: &str, value: &str) -> Invalid {
@@ -258,12 +294,16 @@ fn faults() {
         ("container=x", "()"),
         ("label=x=y", "()"),
         ("scope=local", "()"),
-        ("scope=swarm", "!filter `scope` is not supported"),
-        ("node=x", "!filter `node` is not supported"),
+        ("scope=swarm", "()"),
+        ("node=x", "()"),
         ("foo=x", "!invalid filter 'foo'"),
     ];
     super::check::table(events, &rows);
-    let images = |text: &str| apply_to_images(&[parse(text)?], &mut ImagesRequest::default());
+    let moment = |text: &str| text.parse().map_err(|_| Invalid::new("no time"));
+    let images = |text: &str| {
+        let mut request = ImagesRequest::default();
+        apply_to_images(&[parse(text)?], moment, &mut request).map(|()| request.until)
+    };
     let volumes = |text: &str| apply_to_volumes(&[parse(text)?], &mut VolumesRequest::default());
     super::check::table(volumes, &[("dangling=x", "!invalid filter 'dangling=x'"), ("name=x", "()")]);
     let prune = |text: &str| apply_to_prune(&[parse(text)?], &mut PruneVolumesRequest::default());
@@ -285,7 +325,6 @@ fn faults() {
     super::check::table(networks, &rows);
     let prune = |text: &str| {
         let filters = text.split(' ').map(parse).collect::<Read<Vec<_>>>()?;
-        let moment = |text: &str| text.parse().map_err(|_| Invalid::new("no time"));
         read_prune(&filters, moment).map(|request| (request.until, request.unlike.len()))
     };
     let rows = [
@@ -295,5 +334,37 @@ fn faults() {
         ("name=x", "!invalid filter 'name'"),
     ];
     super::check::table(prune, &rows);
-    super::check::table(images, &[("dangling=x", "!invalid filter 'dangling=x'"), ("dangling=true", "()")]);
+    let rows = [
+        ("dangling=x", "!invalid filter 'dangling=x'"),
+        ("dangling=true", "None"),
+        ("until=1999999999", "Some(1)"),
+    ];
+    super::check::table(images, &rows);
+}
+
+#[cfg(test)]
+#[test]
+fn every_filter_that_is_named_is_known() {
+    type Apply<'a> = &'a dyn Fn(&[(String, String)]) -> Read<()>;
+    let lists: [(&[&str], Apply<'_>); 7] = [
+        (PS, &|pairs| apply_to_ps(pairs, &mut PsRequest::default())),
+        (EVENTS, &|pairs| apply_to_events(pairs, &mut EventsRequest::default())),
+        (IMAGES, &|pairs| apply_to_images(pairs, |_| Ok(0), &mut ImagesRequest::default())),
+        (VOLUMES, &|pairs| apply_to_volumes(pairs, &mut VolumesRequest::default())),
+        (NETWORKS, &|pairs| apply_to_networks(pairs, &mut NetworksRequest::default())),
+        (PRUNE_VOLUMES, &|pairs| apply_to_prune(pairs, &mut PruneVolumesRequest::default())),
+        (PRUNE_BY_AGE, &|pairs| read_prune(pairs, |_| Ok(0)).map(|_| ())),
+    ];
+    for (known, apply) in lists {
+        assert!(known.is_sorted(), "{known:?}");
+        for name in known {
+            let unread = apply(&[((*name).to_owned(), "x".to_owned())]).map_err(|error| error.to_string());
+            assert_ne!(unread, Err(format!("invalid filter '{name}'")));
+        }
+        let error = apply(&[("nosuchthing".to_owned(), "x".to_owned())]).unwrap_err();
+        assert_eq!(error.hint_text().unwrap(), format!("there are: {}", known.join(", ")));
+        assert_eq!(error.to_string(), "invalid filter 'nosuchthing'");
+    }
+    let near = apply_to_ps(&[("nmae".to_owned(), "x".to_owned())], &mut PsRequest::default()).unwrap_err();
+    assert_eq!(near.hint_text(), Some("did you mean name?"));
 }

@@ -9,7 +9,8 @@ const WITH_DETAILS: [&str; 3] = ["exec_create", "exec_start", "health_status"];
 
 pub(super) fn matches(request: &EventsRequest, event: &Event) -> bool {
     let time = i128::from(event.time);
-    request.since.is_none_or(|since| time >= since)
+    !request.foreign
+        && request.since.is_none_or(|since| time >= since)
         && request.until.is_none_or(|until| time <= until)
         && any(&request.types, |wanted| *wanted == event.kind.word())
         && any(&request.actions, |wanted| is_action(wanted, &event.action))

@@ -22,7 +22,8 @@ pub fn list(engine: &Engine, request: &ImagesRequest) -> Result<Vec<ImageRow>> {
         let labels = request.labels.iter().all(|label| label.is_among(&image.config.labels));
         let wanted = labels
             && before.is_none_or(|before| image.added < before)
-            && since.is_none_or(|since| image.added > since);
+            && since.is_none_or(|since| image.added > since)
+            && request.until.is_none_or(|until| summary.created().is_some_and(|created| created < until));
         if !wanted {
             continue;
         }
@@ -49,7 +50,7 @@ fn row(image: &ImageRecord, name: Option<&Reference>, created: Option<i64>) -> I
     }
 }
 
-/// Whether a name fits one of Docker's patterns: `*` stands for anything but a slash.
+/// Whether a name fits one of Docker's patterns, which are those of Go's `path.Match`.
 fn matches_pattern(name: &Reference, patterns: &[String]) -> bool {
     let (full, bare) = (name.familiar(), name.familiar_name());
     patterns.is_empty()
@@ -58,6 +59,7 @@ fn matches_pattern(name: &Reference, patterns: &[String]) -> bool {
         })
 }
 
+/// `*` and `?` stand for anything but a slash, `[a-z]` and `[^a-z]` for a letter; a backslash takes a meaning away.
 fn fits(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, None) => true,
@@ -66,8 +68,31 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
                 || text.split_first().is_some_and(|(first, tail)| *first != b'/' && fits(pattern, tail))
         }
         (Some((b'?', rest)), Some((first, tail))) => *first != b'/' && fits(rest, tail),
+        (Some((b'[', rest)), Some((first, tail))) => {
+            class(rest, *first).is_some_and(|(fitting, rest)| fitting && *first != b'/' && fits(rest, tail))
+        }
+        (Some((b'\\', [wanted, rest @ ..])), Some((first, tail))) => wanted == first && fits(rest, tail),
         (Some((wanted, rest)), Some((first, tail))) => wanted == first && fits(rest, tail),
         _ => false,
+    }
+}
+
+/// Whether a letter is in the class that the pattern begins with, and what follows the class; nothing where it has no end.
+fn class(pattern: &[u8], letter: u8) -> Option<(bool, &[u8])> {
+    let (negated, mut rest) = match pattern.strip_prefix(b"^") {
+        Some(rest) => (true, rest),
+        None => (false, pattern),
+    };
+    let mut found = false;
+    loop {
+        (found, rest) = match rest {
+            [b']', rest @ ..] => return Some((found != negated, rest)),
+            [low, b'-', high, rest @ ..] if *high != b']' => {
+                (found || (*low..=*high).contains(&letter), rest)
+            }
+            [b'\\', one, rest @ ..] | [one, rest @ ..] => (found || *one == letter, rest),
+            [] => return None,
+        };
     }
 }
 
@@ -137,6 +162,13 @@ mod tests {
             ("*", "a/b", false),
             ("a/*:1?", "a/b:12", true),
             ("busybox", "busybox2", false),
+            ("a[0-9]c", "a5c", true),
+            ("a[^0-9]c", "a5c", false),
+            ("a[xyz5]c", "a5c", true),
+            ("a[b", "ab", false),
+            ("a?b", "a/b", false),
+            (r"a\*", "a*", true),
+            (r"a\*", "ab", false),
         ] {
             assert_eq!(fits(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
         }

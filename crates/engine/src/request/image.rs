@@ -47,6 +47,8 @@ pub struct ImagesRequest {
     /// Made before, after this image.
     pub before: Option<String>,
     pub since: Option<String>,
+    /// Made before this time, in seconds since 1970.
+    pub until: Option<i64>,
 }
 
 /// `tag`

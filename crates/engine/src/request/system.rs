@@ -33,6 +33,8 @@ pub struct EventsRequest {
     pub types: Vec<String>,
     pub actions: Vec<String>,
     pub labels: Vec<LabelFilter>,
+    /// Those of a daemon, a swarm or a plugin are asked for, which tell none.
+    pub foreign: bool,
 }
 
 /// `system check`
