@@ -66,3 +66,30 @@ fn what_is_committed_and_exported_is_swapped_for_a_link() {
     }
     canary.assert_unharmed();
 }
+
+/// What hangs or misleads a careless reader: fault 24.
+#[test]
+fn hostile_names_and_kinds_are_carried_whole() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let script = r#"mkdir /h && cd /h && touch "$(printf 'new\nline')" "$(printf 'byte\377')" ./-rf "a b" && mkfifo fifo &&
+        ln -s loop loop && ln -s / root && ln -s ../../../../../../etc/passwd up && mkdir -p deep/$(printf 'd/%.0s' $(seq 200)) &&
+        head -c 100 /dev/zero > "$(printf 'x%.0s' $(seq 255))" && chmod 0 deep && truncate -s 1024G huge"#;
+    engine.run(&["run", "--name", "odd", &image, "sh", "-c", script]).ok();
+    engine.run(&["diff", "odd"]).ok().stdout_has("A /h/fifo").stdout_has("A /h/-rf");
+    let archive = engine.base().join("odd.tar").display().to_string();
+    engine.run(&["export", "-o", &archive, "odd"]).ok();
+    assert!(fs::metadata(&archive).unwrap().len() < 20_000_000, "a hole was written out");
+    engine.run(&["commit", "odd", "odd:1"]).ok();
+    let out = engine.base().join("out");
+    engine.run(&["cp", "odd:/h", out.to_str().unwrap()]).ok();
+    engine.run(&["create", "--name", "back", &image, "true"]).ok();
+    engine.run(&["cp", out.to_str().unwrap(), "back:/h"]).ok();
+    engine.run(&["commit", "back", "back:1"]).ok();
+    let look = "cd /h && ls -a | od -c && for l in loop root up; do readlink $l; done && stat -c '%n %F %a %s' fifo deep huge && find deep | wc -l";
+    let [one, two] =
+        ["odd:1", "back:1"].map(|name| engine.run(&["run", "--rm", name, "sh", "-c", look]).ok().stdout);
+    assert_eq!(one, two);
+    assert!(one.contains("huge regular file 644 1099511627776") && one.contains("\n201\n"), "{one}");
+    engine.run(&["system", "check"]).ok();
+}
