@@ -25,6 +25,7 @@ mod audit;
 mod capture;
 mod check;
 mod commit;
+mod compose;
 mod content;
 mod difference;
 mod disk;
@@ -53,6 +54,7 @@ pub use archive::{Loaded, SaveFormat, Saving};
 pub use audit::Audit;
 pub use capture::{Capture, Captured};
 pub use check::{Check, Damage, DamageState, Repair};
+pub use compose::Composition;
 pub use difference::{ChangeKind, FileChange};
 pub use disk::{Forest, ImageCost, LayerNode};
 pub use error::{Error, Result, TarError};
@@ -66,7 +68,7 @@ pub use report::{LayerFile, LayerReport};
 pub use rollback::TagEntry;
 pub use root::{Images, Lease};
 pub use snapshot::{Snapshots, Usage};
-pub use transfer::{Source, What, read_archive, transfer, write_archive};
+pub use transfer::{Source, What, holds_archive, read_archive, transfer, write_archive};
 pub use view::{GraphDriver, HistoryEntry, ImageInspect, ImageSummary, InspectRootFs, Metadata};
 
 /// The kernel's limit on the layers of one overlay (`OVL_MAX_STACK`).

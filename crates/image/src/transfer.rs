@@ -49,3 +49,12 @@ pub fn write_archive(source: &Source<'_>, sink: &mut dyn Write) -> Result<()> {
 pub fn read_archive(archive: impl Read + Send, target: &Destination<'_>) -> Result<u64> {
     unpack_stream(archive, target)
 }
+
+/// Whether a file that begins as a compressed one does holds an archive.
+pub fn holds_archive(file: impl Read + Send) -> Result<bool> {
+    let (_, mut source) = crate::layer::decompress(file)?;
+    let mut head = Vec::new();
+    let read = source.by_ref().take(512).read_to_end(&mut head);
+    read.map_err(|source| crate::Error::Read { what: "archive".to_owned(), source })?;
+    Ok(head.get(257..262) == Some(b"ustar"))
+}
