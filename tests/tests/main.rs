@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests may read files and run programs")]
 
 mod binds;
+mod build;
 mod confinement;
 mod crash;
 mod events;

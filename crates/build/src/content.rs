@@ -1,8 +1,10 @@
 //! What a step copies or mounts, as far as it can change a result: a tree of entries, and its digest.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 
 use oci::digest::Digest;
+use sha2::{Digest as _, Sha256};
 
 use crate::key::KeyBuilder;
 
@@ -73,6 +75,20 @@ impl Entry {
         builder.number(self.xattrs.len() as u64);
         for (name, value) in &self.xattrs {
             builder.bytes(name).bytes(value);
+        }
+    }
+}
+
+/// Reads to the end; returns the digest of what was read.
+pub fn digest_of(mut source: impl Read) -> io::Result<Digest> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(Digest::from_bytes(hash.finalize().into())),
+            Ok(length) => hash.update(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

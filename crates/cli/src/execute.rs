@@ -1,5 +1,6 @@
 //! Carries commands out: calls the engine and prints its answers.
 
+mod build;
 mod layers;
 mod networks;
 mod session;
@@ -46,6 +47,8 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
             created.warnings.iter().for_each(|warning| warn(warning));
             show(&format!("{}\n", created.id))
         }
+        Command::Build(request, view) => build::build(&engine, &request, view),
+        Command::BuildCache(command) => build::cache(&engine, command, &clock()),
         Command::Commit(request) => layers::commit(&engine, &request),
         Command::Copy(request) => layers::cp(&engine, &request),
         Command::Diff(request) => layers::diff(&engine, &request),

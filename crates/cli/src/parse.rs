@@ -115,6 +115,7 @@ fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller
         Verb::Attach => line.read::<attach::Args>(),
         Verb::Audit => line.read::<system_audit::Args>(),
         Verb::Boot => line.read::<system_boot::Args>(),
+        Verb::Build => line.read::<build::Args>(),
         Verb::Check => line.read::<system_check::Args>(),
         Verb::Commit => line.read::<commit::Args>(),
         Verb::ContainerInspect => line.read::<inspect::ContainerArgs>(),

@@ -6,6 +6,7 @@ pub(crate) enum Verb {
     Attach,
     Audit,
     Boot,
+    Build,
     Check,
     Commit,
     ContainerInspect,
@@ -104,6 +105,12 @@ pub(crate) const VERBS: &[Entry] = &[
         &["exec", "container exec"],
         "[OPTIONS] CONTAINER COMMAND [ARG...]",
         "Execute a command in a running container",
+    )),
+    common(entry(
+        Verb::Build,
+        &["build", "image build", "buildx build", "builder build"],
+        "[OPTIONS] PATH|-",
+        "Build an image from a Dockerfile",
     )),
     common(entry(
         Verb::Ps,
@@ -362,6 +369,8 @@ pub(crate) const VERBS: &[Entry] = &[
 
 /// Words that take a second word, with what they are about.
 pub(crate) const GROUPS: &[(&str, &str)] = &[
+    ("builder", "Manage builds"),
+    ("buildx", "Manage builds, as Docker's plug-in"),
     ("container", "Manage containers"),
     ("image", "Manage images"),
     ("network", "Manage networks"),
@@ -371,9 +380,6 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
 
 /// Docker's verbs that are not there yet.
 const LATER: &[&str] = &[
-    "build",
-    "builder",
-    "buildx",
     "checkpoint",
     "compose",
     "config",

@@ -2,6 +2,7 @@
 //!
 //! `container/run.rs` is the place to begin reading: it is the recipe of a start.
 
+pub mod build;
 pub mod bundle;
 mod confinement;
 pub mod container;

@@ -101,7 +101,8 @@ impl Evaluator {
             _ => (None, text.clone()),
         };
         let below = pivot.clone().unwrap_or_default();
-        Ok(Content::Path(SourcePath { pattern: clean(&format!("/{below}/{path}")), pivot }))
+        let pattern = clean(&format!("/{below}/{path}"));
+        Ok(Content::Path(SourcePath { pattern, written: text, pivot }))
     }
 
     /// The context never holds what the ignore file names; `!` patterns make that too hard to say beforehand.
@@ -202,14 +203,10 @@ fn created_by(step: &CopyStep, destination: &str) -> String {
     words.extend(step.mode.iter().map(|mode| format!("--chmod={mode}")));
     for content in &step.contents {
         words.push(match content {
-            Content::Path(path) => path.pattern.trim_start_matches('/').to_owned(),
+            Content::Path(path) => path.written.clone(),
             Content::Inline(file) => format!("<<{}", file.name),
             Content::Url(url) => url.clone(),
         });
-        if words.last().is_some_and(String::is_empty) {
-            words.pop();
-            words.push(".".to_owned());
-        }
     }
     words.push(destination.to_owned());
     words.join(" ")

@@ -116,6 +116,8 @@ pub enum Content {
 pub struct SourcePath {
     /// Absolute, cleaned; `*`, `?` and classes are wildcards.
     pub pattern: String,
+    /// As the Dockerfile has it, for people.
+    pub written: String,
     /// With `--parents`: how much of the path stays behind.
     pub pivot: Option<String>,
 }

@@ -1,8 +1,8 @@
 //! One verb a file: its arguments, and what they mean.
 
 use engine::request::{
-    AttachRequest, AuditRequest, CheckRequest, CommitRequest, ContainerRequest, CopyRequest, DiffRequest,
-    EventsRequest, ExecRequest, ExportRequest, ForkRequest, HistoryRequest, ImageInspectRequest,
+    AttachRequest, AuditRequest, BuildRequest, CheckRequest, CommitRequest, ContainerRequest, CopyRequest,
+    DiffRequest, EventsRequest, ExecRequest, ExportRequest, ForkRequest, HistoryRequest, ImageInspectRequest,
     ImagesRequest, ImportRequest, InfoRequest, InspectRequest, KillRequest, LoadRequest, LogsRequest,
     PauseRequest, PortRequest, PruneRequest, PruneSystemRequest, PsRequest, RemoveImagesRequest,
     RemoveRequest, RenameRequest, RestartRequest, RunRequest, SaveRequest, StartRequest, StatsRequest,
@@ -13,6 +13,7 @@ use crate::grammar::format::Format;
 use crate::print::{DiskView, HistoryView, ImagesView, PsView, StatsView};
 
 pub(crate) mod attach;
+pub(crate) mod build;
 pub(crate) mod commit;
 pub(crate) mod container_prune;
 pub(crate) mod cp;
@@ -60,6 +61,7 @@ pub(crate) mod version;
 pub(crate) mod volume;
 pub(crate) mod wait;
 
+pub(crate) use build::{BuildView, CacheCommand};
 pub use image::ImageCommand;
 pub use network::NetworkCommand;
 pub use volume::VolumeCommand;
@@ -70,6 +72,8 @@ pub enum Command {
     Attach(AttachRequest),
     Audit(AuditRequest),
     Boot,
+    Build(Box<BuildRequest>, BuildView),
+    BuildCache(CacheCommand),
     Check(CheckRequest),
     Commit(CommitRequest),
     Copy(CopyRequest),

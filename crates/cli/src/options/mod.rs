@@ -22,6 +22,7 @@ pub(crate) use listing::{ListOptions, Listed};
 pub(crate) use process::{DetachOptions, EnvOptions};
 pub(crate) use pruning::{ByAge, Filtered, PruneOptions};
 pub(crate) use refused::{Refusal, Refused, Table};
+pub(crate) use resources::Limits;
 
 /// Everything that describes a container on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -33,7 +34,7 @@ pub(crate) struct ContainerOptions {
     #[command(flatten)]
     storage: storage::Storage,
     #[command(flatten)]
-    resources: resources::Limits,
+    resources: Limits,
     #[command(flatten)]
     security: security::Confinement,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use crate::grammar::{Invalid, Read, blkio, cpu, device, number, size, ulimit};
 
 /// Options about memory, processors, tasks and block devices.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Memory limit
     #[arg(short, long, value_name = "BYTES", value_parser = size::parse)]
     memory: Option<u64>,
@@ -84,7 +84,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn fill(self, request: &mut ContainerRequest) -> Read<()> {
+    pub(crate) fn fill(self, request: &mut ContainerRequest) -> Read<()> {
         let some = |value: Option<u64>| value.filter(|value| *value > 0);
         let memory = Memory {
             limit: some(self.memory),

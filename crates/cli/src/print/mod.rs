@@ -1,6 +1,7 @@
 //! Results as text: pure functions from what the engine shows to what is printed, in Docker's form.
 
 mod audit;
+mod build;
 mod check;
 mod containers;
 mod disk;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use audit::audit;
+pub(crate) use build::build_cache;
 pub use check::check;
 pub use containers::{PsView, pruned_containers, ps};
 pub use disk::{DiskView, disk, pruned_images, pruned_system};

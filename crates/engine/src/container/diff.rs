@@ -8,7 +8,7 @@ use crate::paths::Engine;
 use crate::request::DiffRequest;
 
 /// Where the engine makes files and directories to mount something over them: empty ones are no change of a container's.
-pub(super) const STUBS: [&str; 9] =
+pub(crate) const STUBS: [&str; 9] =
     ["dev", "etc", "etc/hostname", "etc/hosts", "etc/resolv.conf", "proc", "sbin", "sbin/docker-init", "sys"];
 
 /// Lists what a container has changed, sorted by path. It runs on meanwhile.

@@ -75,12 +75,15 @@ pub use update::update;
 pub use wait::wait;
 
 pub(crate) use amend::{RunningContainer, amend};
+pub(crate) use create::create_from;
+pub(crate) use diff::STUBS;
 pub(crate) use exec::pty_of;
 pub(crate) use files::{has_reachable_resolver, write_hosts, write_resolver};
 pub(crate) use find::{Container, all as all_containers, is_held, name_of};
 pub(crate) use id::random_id;
+pub(crate) use identity::Accounts;
 pub(crate) use idrange::lease_owner;
 pub(crate) use placement::Placed;
 pub(crate) use policy::was_stopped;
 pub(crate) use remove::{clear_failed_start, clear_lost, remove_tree};
-pub(crate) use start::{begin, summary};
+pub(crate) use start::{StartOptions, begin, launch, summary, to_be_started};

@@ -16,6 +16,7 @@ pub fn list(engine: &Engine, request: &ImagesRequest) -> Result<Vec<ImageRow>> {
         word.as_ref().map(|word| Ok(images.resolve(word)?.added)).transpose()
     };
     let (before, since) = (added(&request.before)?, added(&request.since)?);
+    let hidden = if request.all { Default::default() } else { crate::build::cached_images(engine)? };
     let mut rows = Vec::new();
     for summary in images.list_images()? {
         let image = &summary.image;
@@ -28,6 +29,10 @@ pub fn list(engine: &Engine, request: &ImagesRequest) -> Result<Vec<ImageRow>> {
             continue;
         }
         if summary.references.is_empty() {
+            // Results of build steps are shown to those who want all.
+            if hidden.contains(&image.id) {
+                continue;
+            }
             if request.dangling != Some(false) && request.references.is_empty() {
                 rows.push(row(image, None, summary.created()));
             }

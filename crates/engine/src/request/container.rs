@@ -51,6 +51,9 @@ pub struct ContainerRequest {
     pub console_size: Option<ConsoleSize>,
 
     pub auto_remove: bool,
+    /// Nothing of it need survive a power cut: a step of a build.
+    #[serde(default)]
+    pub transient: bool,
     pub init: bool,
     pub restart: RestartPolicy,
     pub stop_signal: Option<Signal>,

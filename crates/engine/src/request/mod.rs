@@ -4,6 +4,7 @@
 //! reads them as meant and never sees a flag. Sizes are bytes, times are seconds since 1970,
 //! identifiers of containers and images are what the user typed unless said otherwise.
 
+mod build;
 mod container;
 mod disk;
 mod filter;
@@ -21,6 +22,10 @@ mod system;
 pub mod view;
 mod volume;
 
+pub use build::{
+    BuildNetwork, BuildOutput, BuildRequest, ContextSource, DockerfileSource, NamedSource, SecretRequest,
+    SecretValue,
+};
 pub use container::{
     ContainerRequest, Entrypoint, EnvVar, HealthRequest, Isolation, LogDriver, LogOptions, Platform,
     PullPolicy, RestartPolicy, RunRequest,

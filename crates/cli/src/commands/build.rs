@@ -1,0 +1,265 @@
+//! `build`: an image of a Dockerfile.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::request::{
+    BuildNetwork, BuildOutput, BuildRequest, ContainerRequest, ContextSource, DockerfileSource, Platform,
+};
+
+use super::Command;
+use super::commit::epoch;
+use crate::caller::Caller;
+use crate::grammar::build::{self, NetworkName, OutputSpec, ProgressKind, SecretSpec};
+use crate::grammar::{Invalid, Read, duration, host, key_value, platform, size};
+use crate::options::{Limits, Refusal, Refused, Table};
+use crate::parse::{Arguments, Words};
+
+/// Arguments of `build`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Add a custom host-to-IP mapping ("host:ip")
+    #[arg(long, value_name = "HOST:IP", value_parser = host::parse_extra)]
+    add_host: Vec<(String, Option<std::net::IpAddr>)>,
+    /// Set build-time variables
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    build_arg: Vec<String>,
+    /// Additional build contexts (e.g., name=path)
+    #[arg(long, value_name = "NAME=SOURCE", value_parser = key_value::parse_pair)]
+    build_context: Vec<(String, String)>,
+    /// Look for what is not advisable, and build nothing
+    #[arg(long)]
+    check: bool,
+    /// Name of the Dockerfile (default: "PATH/Dockerfile")
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<String>,
+    /// Write the image ID to a file
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Set metadata for an image
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value::parse_label)]
+    label: Vec<(String, String)>,
+    /// Write build result metadata to a file
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// Set the networking mode for the "RUN" instructions during build
+    #[arg(long, value_name = "MODE", value_parser = build::parse_network)]
+    network: Option<NetworkName>,
+    /// Do not use cache when building the image
+    #[arg(long)]
+    no_cache: bool,
+    /// Output destination (format: "type=local,dest=path")
+    #[arg(short, long, value_name = "DESTINATION", value_parser = build::parse_output)]
+    output: Option<OutputSpec>,
+    /// Set target platform for build
+    #[arg(long, value_parser = platform::parse)]
+    platform: Option<Platform>,
+    /// Set type of progress output ("auto", "plain", "tty", "quiet")
+    #[arg(long, value_name = "TYPE", value_parser = build::parse_progress)]
+    progress: Option<ProgressKind>,
+    /// Suppress the build output and print image ID on success
+    #[arg(short, long)]
+    quiet: bool,
+    /// Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")
+    #[arg(long, value_name = "SECRET", value_parser = build::parse_secret)]
+    secret: Vec<SecretSpec>,
+    /// Shared memory size for build containers
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
+    shm_size: Option<u64>,
+    /// Image identifier (format: "[registry/]repository[:tag]")
+    #[arg(short, long, value_name = "NAME")]
+    tag: Vec<String>,
+    /// Set the target build stage to build
+    #[arg(long, value_name = "STAGE", default_value = "", hide_default_value = true)]
+    target: String,
+    /// For `build cache prune`: only what was not used for so long
+    #[arg(long, value_name = "DURATION", hide = true)]
+    unused_for: Option<String>,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    refused: Refused<OfBuild>,
+}
+
+/// How a build is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuildView {
+    /// The id alone.
+    pub quiet: bool,
+}
+
+/// What is done with the build cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheCommand {
+    List,
+    Prune { unused_for: Option<Duration> },
+}
+
+#[derive(Debug, Clone)]
+struct OfBuild;
+
+const NO_CACHE_TRANSFER: &str = "the build cache stays on this machine";
+const NO_ATTESTATION: &str = "builds make no attestations yet";
+
+impl Table for OfBuild {
+    const ROWS: &'static [Refusal] = &[
+        Refusal::value("allow", "build steps get no entitlements"),
+        Refusal::value("annotation", "manifests have no annotations yet"),
+        Refusal::value("attest", NO_ATTESTATION),
+        Refusal::value("builder", "the engine is its own builder").unless(&["default"]),
+        Refusal::value("cache-from", NO_CACHE_TRANSFER),
+        Refusal::value("cache-to", NO_CACHE_TRANSFER),
+        Refusal::value("call", "only --check is there").unless(&["build"]),
+        Refusal::value("no-cache-filter", "use --no-cache"),
+        Refusal::value("provenance", NO_ATTESTATION).unless(&["false"]),
+        Refusal::switch("pull", "pulling while building is not supported yet"),
+        Refusal::switch("push", "pushing while building is not supported yet"),
+        Refusal::value("sbom", NO_ATTESTATION).unless(&["false"]),
+        Refusal::switch("squash", "use a stage `FROM scratch` and `COPY --from`"),
+        Refusal::value("ssh", "agents of ssh are not supported yet"),
+        Refusal::value("security-opt", "build steps have the engine's own confinement"),
+        Refusal::value("isolation", "it is for Windows containers").unless(&["default"]),
+        // What asks for nothing that is not done anyway.
+        Refusal::switch("load", "").unless(&["true", "false"]),
+        Refusal::switch("rm", "").unless(&["true", "false"]),
+        Refusal::switch("force-rm", "").unless(&["true", "false"]),
+        Refusal::switch("compress", "").unless(&["true", "false"]),
+    ];
+}
+
+impl Arguments for Args {
+    const WORDS: Words = Words::Between(1, 2);
+
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
+        self.refused.check()?;
+        match &*words {
+            [cache, verb] if cache == "cache" => return cache_command(verb, self.unused_for.as_deref()),
+            [_, _] => {
+                return Err(Invalid::new("build takes one argument, the build context")
+                    .hint("it is a directory, or - for standard input"));
+            }
+            _ => {}
+        }
+        let context = words.into_iter().next().unwrap_or_default();
+        if let Some(platform) = self.platform.as_ref().filter(|platform| !is_ours(platform)) {
+            let architecture = platform.architecture.as_deref().unwrap_or_default();
+            return Err(Invalid::new(format!("cannot build for {}/{architecture}", platform.os))
+                .hint("building for other machines is not supported"));
+        }
+        let quiet = self.quiet || self.progress == Some(ProgressKind::Quiet);
+        let mut container = ContainerRequest::default();
+        self.limits.fill(&mut container)?;
+        let context = context_of(&context, caller)?;
+        let request = BuildRequest {
+            dockerfile: dockerfile_of(self.file, &context, caller)?,
+            context,
+            target: Some(self.target).filter(|target| !target.is_empty()),
+            build_arguments: build_arguments(&self.build_arg, caller),
+            labels: self.label.into_iter().collect(),
+            secrets: self.secret.into_iter().map(|secret| secret.read(caller)).collect::<Read<_>>()?,
+            contexts: named_contexts(self.build_context, caller)?,
+            no_cache: self.no_cache,
+            check: self.check,
+            network: match self.network {
+                None | Some(NetworkName::Default) => BuildNetwork::Default,
+                Some(NetworkName::None) => BuildNetwork::None,
+                Some(NetworkName::Host) => BuildNetwork::Host,
+            },
+            hosts: self.add_host,
+            resources: container.resources,
+            shm_bytes: self.shm_size.filter(|bytes| *bytes > 0),
+            cgroup_parent: container.cgroup_parent,
+            epoch: epoch(caller)?,
+            iidfile: self.iidfile,
+            metadata_file: self.metadata_file,
+            output: self.output.as_ref().map_or(BuildOutput::Image, |output| output.meaning.clone()),
+            tags: self.tag.into_iter().chain(self.output.and_then(|output| output.name)).collect(),
+        };
+        Ok(Command::Build(Box::new(request), BuildView { quiet }))
+    }
+}
+
+fn cache_command(verb: &str, unused_for: Option<&str>) -> Read<Command> {
+    let unused_for = match unused_for {
+        None => None,
+        Some(text) => {
+            let nanos = duration::parse_nanos(text).and_then(|nanos| u64::try_from(nanos).ok());
+            let invalid = || Invalid::new(format!("invalid duration `{text}`")).hint("write 24h or 30m");
+            Some(Duration::from_nanos(nanos.ok_or_else(invalid)?))
+        }
+    };
+    match verb {
+        "ls" | "list" => Ok(Command::BuildCache(CacheCommand::List)),
+        "prune" => Ok(Command::BuildCache(CacheCommand::Prune { unused_for })),
+        other => Err(Invalid::new(format!("unknown command: build cache {other}"))
+            .hint("there are `build cache ls` and `build cache prune`")),
+    }
+}
+
+fn is_ours(platform: &Platform) -> bool {
+    let host = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    platform.os == "linux" && platform.architecture.as_deref().is_none_or(|architecture| architecture == host)
+}
+
+fn absolute(path: &Path, caller: &dyn Caller) -> Read<PathBuf> {
+    let cwd =
+        || caller.cwd().map_err(|error| Invalid::new(format!("cannot find the working directory: {error}")));
+    if path.is_absolute() { Ok(path.to_owned()) } else { Ok(cwd()?.join(path)) }
+}
+
+fn context_of(word: &str, caller: &dyn Caller) -> Read<ContextSource> {
+    if word == "-" {
+        return Ok(ContextSource::Stdin);
+    }
+    let is_git = word.starts_with("git@") || word.starts_with("git://") || word.starts_with("github.com/");
+    if is_git || word.contains("://") {
+        return Err(Invalid::new(format!("`{word}`: contexts from git and http are not supported yet"))
+            .hint(
+                "fetch it first, and name its directory, or pipe its archive in: curl URL | coracle build -",
+            ));
+    }
+    absolute(Path::new(word), caller).map(ContextSource::Directory)
+}
+
+fn dockerfile_of(
+    file: Option<String>,
+    context: &ContextSource,
+    caller: &dyn Caller,
+) -> Read<DockerfileSource> {
+    match file.filter(|file| !file.is_empty()) {
+        None => Ok(DockerfileSource::Default),
+        Some(file) if file == "-" => Ok(DockerfileSource::Stdin),
+        Some(file) => match context {
+            ContextSource::Stdin => Ok(DockerfileSource::Path(PathBuf::from(file))),
+            ContextSource::Directory(_) => absolute(Path::new(&file), caller).map(DockerfileSource::Path),
+        },
+    }
+}
+
+/// A name alone takes its value from the caller's environment, if it has one there.
+fn build_arguments(words: &[String], caller: &dyn Caller) -> std::collections::BTreeMap<String, String> {
+    let pair = |word: &String| match word.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => caller.var(word).map(|value| (word.clone(), value)),
+    };
+    words.iter().filter_map(pair).collect()
+}
+
+fn named_contexts(
+    pairs: Vec<(String, String)>,
+    caller: &dyn Caller,
+) -> Read<std::collections::BTreeMap<String, engine::request::NamedSource>> {
+    use engine::request::NamedSource;
+    let named = |(name, source): (String, String)| {
+        let source = match source.strip_prefix("docker-image://") {
+            Some(image) => NamedSource::Image(image.to_owned()),
+            None if source.contains("://") || source.starts_with("git@") => {
+                return Err(Invalid::new(format!("`{source}`: contexts of this kind are not supported yet"))
+                    .hint("give a directory, or docker-image://NAME"));
+            }
+            None => NamedSource::Directory(absolute(Path::new(&source), caller)?),
+        };
+        Ok((name, source))
+    };
+    pairs.into_iter().map(named).collect()
+}

@@ -1,0 +1,175 @@
+//! The build cache: which image a step gave. What it holds is images without a name, shown by `images -a` alone.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use oci::digest::{Digest, ImageId};
+use serde::{Deserialize, Serialize};
+use store::{Durability, Lock, Record, read_record, write_record};
+use sys::Dir;
+
+use crate::error::Result;
+use crate::paths::Engine;
+use crate::request::RemoveImagesRequest;
+
+/// What a step gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CacheRecord {
+    pub(super) image: ImageId,
+    /// The instruction, for people.
+    pub(super) title: String,
+    /// When it was done (RFC 3339): the time of its history entry.
+    pub(super) created: String,
+    /// Whether it has changed files.
+    pub(super) has_layer: bool,
+    /// Bytes of its layer's files.
+    pub(super) size: u64,
+    /// Seconds since 1970.
+    pub(super) last_used: i64,
+}
+
+impl Record for CacheRecord {
+    const KIND: &'static str = "build-step";
+    const VERSION: u32 = 1;
+}
+
+/// One step as `build cache ls` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheRow {
+    pub key: String,
+    pub title: String,
+    pub size: u64,
+    pub last_used: i64,
+}
+
+/// The cache of an engine.
+#[derive(Debug)]
+pub(super) struct Cache {
+    directory: Dir,
+}
+
+impl Cache {
+    pub(super) fn open(engine: &Engine) -> Result<Self> {
+        let path = path(engine);
+        sys::fs::create_dir_all(&path)?;
+        Ok(Self { directory: Dir::open(&path)? })
+    }
+
+    /// Returns what a key gave, if its image is still there.
+    pub(super) fn find(&self, images: &image::Images, key: &Digest) -> Result<Option<CacheRecord>> {
+        let record: CacheRecord = match read_record(&self.directory, &name(key)) {
+            Ok(record) => record,
+            Err(error) if error.is_not_found() => return Ok(None),
+            // A record that does not read is none: the step is done again.
+            Err(_) => return Ok(None),
+        };
+        if images.image(&record.image).is_err() {
+            return Ok(None);
+        }
+        let now = jiff::Timestamp::now().as_second();
+        if record.last_used != now {
+            self.write(key, &CacheRecord { last_used: now, ..record.clone() })?;
+        }
+        Ok(Some(record))
+    }
+
+    pub(super) fn write(&self, key: &Digest, record: &CacheRecord) -> Result<()> {
+        Ok(write_record(&self.directory, &name(key), record, Durability::Volatile)?)
+    }
+
+    /// Waits until nobody else does the same step.
+    pub(super) fn alone(&self, key: &Digest) -> Result<StepLock<'_>> {
+        let name = format!("{}.lock", key.hex());
+        let lock = Lock::exclusive(&self.directory, &name)?;
+        Ok(StepLock { cache: self, lock: Some(lock), name })
+    }
+
+    fn records(&self) -> Result<Vec<(String, CacheRecord)>> {
+        let mut records = Vec::new();
+        for entry in self.directory.list("")? {
+            let Some(name) = entry.name.to_str().filter(|name| name.ends_with(".json")) else { continue };
+            if let Ok(record) = read_record::<CacheRecord>(&self.directory, name) {
+                records.push((name.trim_end_matches(".json").to_owned(), record));
+            }
+        }
+        records.sort_by(|a, b| b.1.last_used.cmp(&a.1.last_used).then_with(|| a.0.cmp(&b.0)));
+        Ok(records)
+    }
+}
+
+/// Held while a step is done.
+#[derive(Debug)]
+pub(super) struct StepLock<'a> {
+    cache: &'a Cache,
+    lock: Option<Lock>,
+    name: String,
+}
+
+impl Drop for StepLock<'_> {
+    fn drop(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            let _ = lock.remove(&self.cache.directory, &self.name);
+        }
+    }
+}
+
+/// The images that are nothing but results of steps.
+pub(crate) fn hidden(engine: &Engine) -> Result<BTreeSet<ImageId>> {
+    if !sys::fs::exists(path(engine)) {
+        return Ok(BTreeSet::new());
+    }
+    Ok(Cache::open(engine)?.records()?.into_iter().map(|(_, record)| record.image).collect())
+}
+
+/// Lists the steps in the cache and then what `--mount=type=cache` keeps, those used last first.
+pub fn list(engine: &Engine) -> Result<Vec<CacheRow>> {
+    let row = |(key, record): (String, CacheRecord)| CacheRow {
+        key: key.chars().take(12).collect(),
+        title: record.title,
+        size: record.size,
+        last_used: record.last_used,
+    };
+    let mut rows: Vec<CacheRow> = Cache::open(engine)?.records()?.into_iter().map(row).collect();
+    rows.extend(super::kept::list(engine)?);
+    Ok(rows)
+}
+
+/// Forgets steps and caches of mounts that were not used for so long; returns what went.
+pub fn prune(engine: &Engine, unused_for: Option<Duration>) -> Result<Vec<CacheRow>> {
+    let cache = Cache::open(engine)?;
+    let now = jiff::Timestamp::now().as_second();
+    let limit = unused_for.map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+    let (old, kept): (Vec<_>, Vec<_>) =
+        cache.records()?.into_iter().partition(|(_, record)| now - record.last_used >= limit);
+    let kept: BTreeSet<ImageId> = kept.into_iter().map(|(_, record)| record.image).collect();
+    let images = crate::image::open(engine)?;
+    let named: BTreeSet<ImageId> = images
+        .list_images()?
+        .into_iter()
+        .filter(|summary| !summary.references.is_empty())
+        .map(|summary| summary.image.id)
+        .collect();
+    let mut rows = Vec::new();
+    for (key, record) in old {
+        let _ = rustix::fs::unlinkat(&cache.directory, format!("{key}.json"), rustix::fs::AtFlags::empty());
+        if !kept.contains(&record.image) && !named.contains(&record.image) {
+            let request =
+                RemoveImagesRequest { images: vec![record.image.to_string()], force: false, no_prune: false };
+            // One that a container uses stays, and is seen from now on.
+            drop(crate::image::remove(engine, &request));
+        }
+        let key = key.chars().take(12).collect();
+        rows.push(CacheRow { key, title: record.title, size: record.size, last_used: record.last_used });
+    }
+    rows.extend(super::kept::prune(engine, now - limit)?);
+    Ok(rows)
+}
+
+fn path(engine: &Engine) -> PathBuf {
+    engine.root.join("build/cache")
+}
+
+fn name(key: &Digest) -> String {
+    format!("{}.json", key.hex())
+}

@@ -1,0 +1,150 @@
+//! COPY, ADD and WORKDIR: files written over an image, without running anything of it.
+
+use std::io::{Read, Seek};
+
+use ::build::content::Owners;
+use ::build::ignore::Matcher;
+use ::build::key::KeyBuilder;
+use ::build::plan::{Content, CopyStep, SourcePath, WorkdirStep};
+use image::{Destination, Ids, Owner, Snapshots};
+use oci::digest::{Digest, ImageId};
+use rustix::fs::FileType;
+use store::Durability;
+use sys::Dir;
+
+use super::context::is_archive;
+use super::gather::{self, Item};
+use super::origin::Tree;
+use super::place::Placer;
+use super::solve::{Solver, State};
+use crate::container::random_id;
+use crate::error::{Doing, Error, Result};
+
+impl Solver<'_> {
+    /// Takes the digest of everything that a step copies.
+    pub(super) fn content_digests(&self, step: &CopyStep) -> Result<Vec<Digest>> {
+        let tree = self.tree(&step.origin)?;
+        let exclude = exclude(step)?;
+        let owners = if step.owner.is_some() { Owners::Replaced } else { tree.owners };
+        let digest = |content: &Content| match content {
+            Content::Path(path) => gather::digest(&tree, &self.items(&tree, step, path, &exclude)?, owners),
+            // All of it is in the instruction.
+            Content::Inline(_) => Ok(KeyBuilder::new("inline").finish()),
+            Content::Url(url) => Err(not_fetched(url)),
+        };
+        step.contents.iter().map(digest).collect()
+    }
+
+    pub(super) fn copy(&self, state: &State, step: &CopyStep) -> Result<ImageId> {
+        let tree = self.tree(&step.origin)?;
+        let exclude = exclude(step)?;
+        self.over(state, |root| {
+            let default = (tree.owners == Owners::Replaced).then_some((0, 0));
+            let owner = match &step.owner {
+                Some(text) => Some(owner_of(root, text)?),
+                None => default,
+            };
+            let placer = Placer { root, owner, mode: step.mode.as_deref() };
+            for content in &step.contents {
+                match content {
+                    Content::Inline(file) => placer.inline(&file.name, &file.content, &step.destination)?,
+                    Content::Url(url) => return Err(not_fetched(url)),
+                    Content::Path(path) => {
+                        for item in self.items(&tree, step, path, &exclude)? {
+                            if !(step.unpack && unpack(&tree, &item, &placer, step)?) {
+                                placer.place(&tree, &item, &step.destination)?;
+                            }
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn workdir(&self, state: &State, step: &WorkdirStep) -> Result<ImageId> {
+        self.over(state, |root| {
+            let exists =
+                root.stat(&step.path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir());
+            if exists {
+                return Ok(());
+            }
+            let owner = match &*step.user {
+                "" => (0, 0),
+                user => owner_of(root, user)?,
+            };
+            Placer { root, owner: Some(owner), mode: None }.directory(&step.path).map(drop)
+        })
+    }
+
+    fn items(&self, tree: &Tree, step: &CopyStep, path: &SourcePath, exclude: &Matcher) -> Result<Vec<Item>> {
+        gather::gather(tree, path, step.parents, exclude)
+    }
+
+    /// Writes over an image, and makes an image of the result.
+    fn over(&self, state: &State, write: impl FnOnce(&Dir) -> Result<()>) -> Result<ImageId> {
+        // Its lease keeps others from taking the snapshot for an orphan.
+        let below = crate::image::for_run(self.engine, &state.image.to_string())?;
+        let key = random_id()?;
+        let overlay = below.prepare(&key, Durability::Volatile)?;
+        let written = volume::stack(&overlay).map_err(Error::from).and_then(|mount| {
+            let root = Dir::from_fd(mount, "/");
+            write(&root)
+        });
+        let captured = written.and_then(|()| self.capture(&key, state.image, &[]));
+        let _ = self.images.remove(&key);
+        captured
+    }
+}
+
+fn exclude(step: &CopyStep) -> Result<Matcher> {
+    Matcher::from_patterns(step.exclude.iter().map(|pattern| &**pattern))
+        .map_err(|error| Error::invalid(error.to_string()))
+}
+
+fn not_fetched(url: &str) -> Error {
+    Error::unsupported(format!("cannot fetch `{url}`: addresses are not supported yet"))
+        .hint("download it beforehand, or in a `RUN` of another stage")
+}
+
+/// `user:group`, by name or number. As in every builder of Docker's, a number alone is user and group.
+fn owner_of(root: &Dir, text: &str) -> Result<(u32, u32)> {
+    if let Ok(id) = text.parse::<u32>() {
+        return Ok((id, id));
+    }
+    let accounts = crate::container::Accounts::read(std::iter::once(root));
+    let identity = accounts.identity(text, &[]).doing(|| format!("cannot find owner `{text}`"))?;
+    Ok((identity.uid, identity.gid))
+}
+
+/// Unpacks an archive; returns whether it is one.
+fn unpack(tree: &Tree, item: &Item, placer: &Placer<'_>, step: &CopyStep) -> Result<bool> {
+    let [found] = &*item.found else { return Ok(false) };
+    if FileType::from_raw_mode(found.stat.st_mode) != FileType::RegularFile {
+        return Ok(false);
+    }
+    let mut file = tree.root.open_regular(&found.path)?;
+    let mut head = Vec::new();
+    let read_error = |error: std::io::Error| {
+        let class = oci::class::Class::of_os_error(&error);
+        Error::new(class, format!("cannot read `{}`", found.path.display())).caused_by(error)
+    };
+    file.by_ref().take(512).read_to_end(&mut head).map_err(read_error)?;
+    if !is_archive(&head) {
+        return Ok(false);
+    }
+    file.rewind().map_err(read_error)?;
+    if !image::holds_archive(&file).unwrap_or(true) {
+        return Ok(false);
+    }
+    file.rewind().map_err(read_error)?;
+    let directory = placer.directory(&step.destination)?;
+    let owner = match (placer.owner, &step.owner) {
+        (Some((uid, gid)), Some(_)) => Owner::Set { uid, gid },
+        _ => Owner::Kept,
+    };
+    image::read_archive(file, &Destination { directory: &directory, owner, ids: &Ids::SAME })
+        .map_err(Error::from)
+        .doing(|| format!("cannot unpack `{}`", found.path.display()))?;
+    Ok(true)
+}

@@ -1,0 +1,129 @@
+//! `build`: Dockerfile → image. What is to be done is decided by the room `build`; here it is done.
+//!
+//! ```text
+//!   ROOT/build/
+//!     cache/KEY.json       which image a step gave; its files are those of images
+//!     caches/HASH/         what `--mount=type=cache` keeps
+//!     work/ID/             a build under way: an unpacked context, what is bound into steps; locked
+//!   RUN_ROOT/builds/ID/    secrets of a build under way, in memory
+//! ```
+
+mod bases;
+mod cache;
+mod context;
+mod copy;
+mod finish;
+mod gather;
+mod kept;
+mod mode;
+mod mounts;
+mod origin;
+mod place;
+mod progress;
+mod run;
+mod solve;
+mod work;
+
+use std::io::{Read, Write};
+use std::os::fd::BorrowedFd;
+
+use ::build::plan::{NamedContext, Request};
+use ::build::{Dockerfile, Error as PlanError};
+use oci::image::Platform;
+
+use crate::error::{Error, Result};
+use crate::paths::Engine;
+use crate::request::{BuildRequest, NamedSource};
+
+pub(crate) use cache::hidden as cached_images;
+pub use cache::{CacheRow, list as list_cache, prune as prune_cache};
+pub use progress::{BuildEvent, Progress};
+
+/// What the caller's process gives to a build.
+pub struct Surroundings<'a> {
+    pub stdin: &'a mut (dyn Read + Send),
+    pub stdout: &'a mut (dyn Write + Send),
+    /// Readable when the user has asked for the end.
+    pub interrupt: Option<BorrowedFd<'a>>,
+    pub progress: &'a dyn Progress,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
+/// What a build has made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Built {
+    /// The id of the image.
+    Image(String),
+    /// Files that went where they were asked for.
+    Files,
+    /// Nothing was built: so many warnings were found.
+    Checked(usize),
+}
+
+/// Builds an image.
+pub fn build(engine: &Engine, request: &BuildRequest, surroundings: &mut Surroundings<'_>) -> Result<Built> {
+    let work = work::Work::begin(engine)?;
+    let context = context::load(&work, request, surroundings.stdin)?;
+    let dockerfile = Dockerfile::parse(context.dockerfile.clone())?;
+    let plan_request = plan_request(request, &context);
+    let mut bases = bases::Bases::new(engine);
+    let plan = dockerfile.plan(&plan_request, &mut bases)?;
+    let rendered: Vec<String> =
+        plan.warnings.iter().map(|warning| warning.render(&dockerfile.source)).collect();
+    for warning in &rendered {
+        surroundings.progress.tell(BuildEvent::Warning(warning));
+    }
+    if plan.warnings_are_errors && !rendered.is_empty() {
+        let text =
+            format!("the Dockerfile asks that warnings fail the build, and there are {}", rendered.len());
+        return Err(Error::invalid(text));
+    }
+    if request.check {
+        return Ok(Built::Checked(rendered.len()));
+    }
+    let solver = solve::Solver::new(
+        engine,
+        request,
+        &plan,
+        (&context, &work),
+        (surroundings.progress, surroundings.interrupt),
+    )?;
+    let solution = solver.solve(&dockerfile.source)?;
+    finish::finish(engine, request, &plan, &solution, surroundings)
+}
+
+fn plan_request(request: &BuildRequest, context: &context::Context) -> Request {
+    let named = |source: &NamedSource| match source {
+        NamedSource::Directory(_) => NamedContext::Directory,
+        NamedSource::Image(name) => NamedContext::Image(name.clone()),
+    };
+    let mut build_arguments = request.build_arguments.clone();
+    if let Some(epoch) = request.epoch {
+        build_arguments.entry("SOURCE_DATE_EPOCH".to_owned()).or_insert_with(|| epoch.to_string());
+    }
+    Request {
+        target: request.target.clone(),
+        build_arguments,
+        platform: Platform::host(),
+        labels: request.labels.clone(),
+        contexts: request.contexts.iter().map(|(name, source)| (name.clone(), named(source))).collect(),
+        ignore: context.ignore.clone(),
+        check_only: request.check,
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        let hint = error.hint();
+        let error = crate::error::wrap(error.class(), error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Where files of a step come from, as a tree that can be read.
+
+use ::build::content::Owners;
+use ::build::ignore::Matcher;
+use oci::digest::ImageId;
+use oci::rootfs::Overlay;
+use sys::Dir;
+
+use super::context;
+use crate::error::{Error, Result};
+use crate::paths::Engine;
+
+/// A tree to read, and what of it is not seen.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) root: Dir,
+    pub(super) ignore: Matcher,
+    /// Whose files are: in a context, nobody's in particular.
+    pub(super) owners: Owners,
+}
+
+impl Tree {
+    /// Opens a directory of the host, with its own ignore file.
+    pub(super) fn of_directory(path: &std::path::Path) -> Result<Self> {
+        let root = context::open(path)?;
+        let ignore = match root.read_regular(".dockerignore", 4 << 20) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let source = ::build::Source::new(format!("{}/.dockerignore", path.display()), text);
+                Matcher::parse(&source).map_err(|fault| Error::invalid(fault.render(&source)))?
+            }
+            Err(error) if error.is_not_found() => Matcher::default(),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { root, ignore, owners: Owners::Replaced })
+    }
+
+    /// Opens the files of an image.
+    pub(super) fn of_image(engine: &Engine, id: &ImageId) -> Result<Self> {
+        let found = crate::image::for_run(engine, &id.to_string())?;
+        let root = view(&found.view()?)?;
+        Ok(Self { root, ignore: Matcher::default(), owners: Owners::Kept })
+    }
+}
+
+/// Layers as one tree that no path leads to.
+fn view(overlay: &Overlay) -> Result<Dir> {
+    let root = match overlay.lowers.as_slice() {
+        // Overlayfs wants two at least.
+        [only] => Dir::open(&overlay.store)?.strict().open_dir(only)?.into(),
+        _ => volume::stack(overlay)?,
+    };
+    // Links are followed, and mean what they mean in a container.
+    Ok(Dir::from_fd(root, "/"))
+}

@@ -1,0 +1,371 @@
+//! Does what the plan says: a stage a thread, each waiting for those that it needs.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Instant;
+
+use ::build::key::{KeyBuilder, Surroundings as KeySurroundings};
+use ::build::plan::{Base, Origin, Plan, PlannedStage, Step, StepAction};
+use ::build::{Fault, Source};
+use image::{Capture, Composition, Images};
+use oci::digest::{ChainId, Digest, ImageId};
+use oci::image::{Config, History, ImageConfig, Platform};
+
+use super::cache::{Cache, CacheRecord};
+use super::context::Context;
+use super::origin::Tree;
+use super::progress::{BuildEvent, Progress};
+use super::work::Work;
+use crate::error::{Doing, Error, Result};
+use crate::paths::Engine;
+use crate::request::{BuildNetwork, BuildRequest, NamedSource};
+
+/// What a stage has become so far.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// The image whose layers these are.
+    pub(super) image: ImageId,
+    pub(super) top: Option<ChainId>,
+    pub(super) history: Vec<History>,
+    /// When the last layer was made: the time of what only changes the configuration, so that a build of nothing new
+    /// gives the same image.
+    pub(super) created: Option<String>,
+}
+
+/// A plan that is being carried out.
+pub(super) struct Solver<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) request: &'a BuildRequest,
+    pub(super) plan: &'a Plan,
+    pub(super) context: &'a Context,
+    pub(super) work: &'a Work,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) interrupt: Option<std::os::fd::BorrowedFd<'a>>,
+    pub(super) images: Images,
+    pub(super) cache: Cache,
+    stages: Mutex<Stages>,
+    changed: Condvar,
+    numbers: AtomicUsize,
+    pub(super) given_up: AtomicBool,
+}
+
+#[derive(Default)]
+struct Stages {
+    done: BTreeMap<usize, State>,
+    fault: Option<Error>,
+}
+
+/// What a step did to the files.
+pub(super) struct Outcome {
+    pub(super) image: ImageId,
+    pub(super) created: String,
+    pub(super) has_layer: bool,
+}
+
+impl<'a> Solver<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        request: &'a BuildRequest,
+        plan: &'a Plan,
+        (context, work): (&'a Context, &'a Work),
+        (progress, interrupt): (&'a dyn Progress, Option<std::os::fd::BorrowedFd<'a>>),
+    ) -> Result<Self> {
+        Ok(Self {
+            engine,
+            request,
+            plan,
+            context,
+            work,
+            progress,
+            interrupt,
+            images: crate::image::open(engine)?,
+            cache: Cache::open(engine)?,
+            stages: Mutex::default(),
+            changed: Condvar::new(),
+            numbers: AtomicUsize::new(1),
+            given_up: AtomicBool::new(false),
+        })
+    }
+
+    /// Does all stages; returns what the target has become.
+    pub(super) fn solve(&self, source: &Source) -> Result<State> {
+        std::thread::scope(|threads| {
+            for stage in &self.plan.stages {
+                threads.spawn(move || match self.stage(stage, source) {
+                    Ok(Some(state)) => {
+                        self.stages().done.insert(stage.index, state);
+                        self.changed.notify_all();
+                    }
+                    // Somebody else has failed.
+                    Ok(None) => {}
+                    Err(error) => self.give_up(error),
+                });
+            }
+        });
+        let mut stages = self.stages();
+        if let Some(error) = stages.fault.take() {
+            return Err(error);
+        }
+        let target = self.plan.stages.last().map_or(0, |stage| stage.index);
+        stages
+            .done
+            .remove(&target)
+            .ok_or_else(|| Error::new(oci::class::Class::Cancelled, "the build was given up"))
+    }
+
+    fn stages(&self) -> MutexGuard<'_, Stages> {
+        self.stages.lock().expect("no holder panics")
+    }
+
+    fn give_up(&self, error: Error) {
+        self.given_up.store(true, Ordering::SeqCst);
+        self.stages().fault.get_or_insert(error);
+        self.changed.notify_all();
+    }
+
+    /// Waits for a stage; `None` if the build has failed.
+    fn wait_for(&self, index: usize) -> Option<State> {
+        let mut stages = self.stages();
+        loop {
+            if stages.fault.is_some() {
+                return None;
+            }
+            if let Some(state) = stages.done.get(&index) {
+                return Some(state.clone());
+            }
+            stages = self.changed.wait(stages).expect("no holder panics");
+        }
+    }
+
+    fn stage(&self, stage: &PlannedStage, source: &Source) -> Result<Option<State>> {
+        let Some(mut state) = self.base(stage)? else { return Ok(None) };
+        let counted: Vec<&Step> =
+            stage.steps.iter().filter(|step| step.action != StepAction::Configure).collect();
+        let total = counted.len();
+        let mut index = 0;
+        for step in &stage.steps {
+            if step.action == StepAction::Configure {
+                self.note(&mut state, step, None);
+                continue;
+            }
+            for other in step.needs() {
+                if self.wait_for(other).is_none() {
+                    return Ok(None);
+                }
+            }
+            if self.given_up.load(Ordering::SeqCst) {
+                return Ok(None);
+            }
+            index += 1;
+            let number = self.numbers.fetch_add(1, Ordering::SeqCst);
+            let trigger = if step.is_trigger { "ONBUILD " } else { "" };
+            let title = format!("[{} {index}/{total}] {trigger}{}", stage.name, step.title);
+            self.progress.tell(BuildEvent::Begun { number, title: &title });
+            let outcome = self.step(&state, step, number).map_err(|error| {
+                self.progress.tell(BuildEvent::Failed { number, text: &error.to_string() });
+                let shown = Fault::new(step.span, format!("step {number} failed: {}", with_causes(&error)));
+                let hint = error.remedy().map(str::to_owned);
+                let mut shown = Error::new(error.class(), shown.render(source));
+                if let Some(code) = error.code() {
+                    shown = shown.exit_code(code);
+                }
+                match hint {
+                    Some(hint) => shown.hint(hint),
+                    None => shown,
+                }
+            })?;
+            state.image = outcome.image;
+            state.top = self.images.image(&outcome.image)?.top();
+            self.note(&mut state, step, Some(&outcome));
+        }
+        Ok(Some(state))
+    }
+
+    /// Where a stage begins; `None` if the build has failed.
+    fn base(&self, stage: &PlannedStage) -> Result<Option<State>> {
+        Ok(Some(match &stage.base {
+            Base::Stage(index) => match self.wait_for(*index) {
+                Some(state) => state,
+                None => return Ok(None),
+            },
+            Base::Scratch => {
+                State { image: self.nothing()?, top: None, history: Vec::new(), created: self.now_if_epoch() }
+            }
+            Base::Image(base) => {
+                let image = parse_id(&base.id)?;
+                State {
+                    image,
+                    top: self.images.image(&image)?.top(),
+                    history: base.config.history.clone(),
+                    created: base.config.created.clone(),
+                }
+            }
+        }))
+    }
+
+    /// An image without files, for stages that begin with nothing.
+    pub(super) fn nothing(&self) -> Result<ImageId> {
+        let platform = Platform::host();
+        let config =
+            ImageConfig { architecture: platform.architecture, os: platform.os, ..ImageConfig::default() };
+        let image = self.images.compose(&Composition { layers_of: None, config, references: &[] })?;
+        let record = CacheRecord {
+            image,
+            title: "FROM scratch".to_owned(),
+            created: String::new(),
+            has_layer: false,
+            size: 0,
+            last_used: jiff::Timestamp::now().as_second(),
+        };
+        self.cache.write(&KeyBuilder::new("scratch").finish(), &record)?;
+        Ok(image)
+    }
+
+    /// Adds a step to the history.
+    fn note(&self, state: &mut State, step: &Step, outcome: Option<&Outcome>) {
+        if let Some(outcome) = outcome {
+            state.created = Some(outcome.created.clone());
+        }
+        state.history.push(History {
+            created: self.epoch_text().or_else(|| state.created.clone()),
+            created_by: step.history.created_by.clone(),
+            empty_layer: !outcome.is_some_and(|outcome| outcome.has_layer),
+            ..History::default()
+        });
+    }
+
+    pub(super) fn epoch_text(&self) -> Option<String> {
+        let time = jiff::Timestamp::from_second(self.request.epoch?).ok()?;
+        Some(time.to_string())
+    }
+
+    fn now_if_epoch(&self) -> Option<String> {
+        self.epoch_text()
+    }
+
+    fn step(&self, state: &State, step: &Step, number: usize) -> Result<Outcome> {
+        let began = Instant::now();
+        let key = match &step.action {
+            StepAction::Run(run) => {
+                run.key(state.top.as_ref(), &self.mount_digests(run)?, &self.surroundings())
+            }
+            StepAction::Copy(copy) => copy.key(state.top.as_ref(), &self.content_digests(copy)?),
+            StepAction::Workdir(workdir) => workdir.key(state.top.as_ref()),
+            StepAction::Configure => unreachable!("it has no files"),
+        };
+        let key = self.with_epoch(key);
+        // Whoever does the same step now is waited for.
+        let _alone = self.cache.alone(&key)?;
+        let found = if self.request.no_cache { None } else { self.cache.find(&self.images, &key)? };
+        if let Some(record) = found {
+            self.progress.tell(BuildEvent::Cached { number });
+            return Ok(Outcome { image: record.image, created: record.created, has_layer: record.has_layer });
+        }
+        let image = match &step.action {
+            StepAction::Run(run) => self.run(state, run, number)?,
+            StepAction::Copy(copy) => self.copy(state, copy)?,
+            StepAction::Workdir(workdir) => self.workdir(state, workdir)?,
+            StepAction::Configure => unreachable!("it has no files"),
+        };
+        let record = self.images.image(&image)?;
+        let below = self.images.image(&state.image)?;
+        let has_layer = record.layers.len() > below.layers.len();
+        let created = self.epoch_text().unwrap_or_else(|| jiff::Timestamp::now().to_string());
+        let size = if has_layer { record.layers.last().map_or(0, |layer| layer.size) } else { 0 };
+        self.cache.write(
+            &key,
+            &CacheRecord {
+                image,
+                title: step.title.clone(),
+                created: created.clone(),
+                has_layer,
+                size,
+                last_used: jiff::Timestamp::now().as_second(),
+            },
+        )?;
+        self.progress.tell(BuildEvent::Done { number, took: began.elapsed() });
+        Ok(Outcome { image, created, has_layer })
+    }
+
+    /// Times in layers are bounded by the epoch, so that it belongs to what a step gives.
+    fn with_epoch(&self, key: Digest) -> Digest {
+        match self.request.epoch {
+            None => key,
+            Some(epoch) => {
+                KeyBuilder::new("epoch").bytes(key.as_bytes()).bytes(&epoch.to_le_bytes()).finish()
+            }
+        }
+    }
+
+    fn surroundings(&self) -> KeySurroundings {
+        let network = match self.request.network {
+            BuildNetwork::Default => "default",
+            BuildNetwork::None => "none",
+            BuildNetwork::Host => "host",
+        };
+        let host = |(name, address): &(String, Option<std::net::IpAddr>)| match address {
+            Some(address) => format!("{name}={address}"),
+            None => format!("{name}=host-gateway"),
+        };
+        KeySurroundings {
+            platform: Platform::host(),
+            network: network.to_owned(),
+            hosts: self.request.hosts.iter().map(host).collect(),
+        }
+    }
+
+    /// Makes an image of what was written over another; without a change it has that one's layers.
+    pub(super) fn capture(&self, key: &str, below: ImageId, stubs: &[&str]) -> Result<ImageId> {
+        let capture = Capture {
+            key,
+            image: below,
+            config: Config::default(),
+            changes: &[],
+            reference: None,
+            author: "",
+            message: "",
+            created_by: String::new(),
+            stubs,
+            epoch: self.request.epoch,
+        };
+        let captured = self.images.capture(&capture, || ()).map_err(Error::from);
+        Ok(captured.doing(|| "cannot keep the files of the step".to_owned())?.id)
+    }
+
+    /// Opens where files come from.
+    pub(super) fn tree(&self, origin: &Origin) -> Result<Tree> {
+        match origin {
+            Origin::Context => Ok(Tree {
+                root: self.context.root.try_clone()?,
+                ignore: self.context.ignore.clone(),
+                owners: ::build::content::Owners::Replaced,
+            }),
+            Origin::Named(name) => match self.request.contexts.get(name) {
+                Some(NamedSource::Directory(path)) => Tree::of_directory(path),
+                _ => Err(Error::not_found(format!("there is no build context `{name}`"))),
+            },
+            Origin::Stage(index) => {
+                let state = self.stages().done.get(index).cloned();
+                let state = state.ok_or_else(|| Error::not_found(format!("stage {index} is not done")))?;
+                Tree::of_image(self.engine, &state.image)
+            }
+            Origin::Image(base) => Tree::of_image(self.engine, &parse_id(&base.id)?),
+            Origin::Nothing => Tree::of_image(self.engine, &self.nothing()?),
+        }
+    }
+}
+
+pub(super) fn parse_id(text: &str) -> Result<ImageId> {
+    text.parse().map_err(|_| Error::invalid(format!("invalid image id `{text}`")))
+}
+
+fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! What is done again and what is not, and that two builds of the same give the same.
+
+use super::Site;
+
+const COUNTING: &str = "FROM busybox\nCOPY input /input\nRUN cat /input && cat /proc/sys/kernel/random/uuid > /stamp\nLABEL a=b\nRUN true\n";
+
+#[test]
+fn a_build_of_nothing_new_runs_nothing_and_gives_the_same_image() {
+    let site = Site::new();
+    site.file("input", "one\n");
+    site.build(COUNTING, &[]).ok();
+    let (id, stamp) = (site.id(), site.inside("cat /stamp"));
+    let again = site.build(COUNTING, &[]).ok();
+    assert_eq!(again.stderr.matches("CACHED").count(), 3, "{}", again.stderr);
+    assert_eq!((site.id(), site.inside("cat /stamp")), (id.clone(), stamp.clone()));
+    // A file that was written anew with the same content is the same file.
+    site.file("input", "one\n");
+    site.build(COUNTING, &[]).ok();
+    assert_eq!(site.id(), id);
+    site.file("input", "two\n");
+    site.build(COUNTING, &[]).ok();
+    assert_ne!(site.inside("cat /stamp"), stamp);
+    assert_eq!(site.inside("cat /input"), "two");
+    site.build(COUNTING, &["--no-cache"]).ok();
+    assert_ne!(site.id(), id);
+}
+
+#[test]
+fn a_mode_and_a_name_count_and_what_is_not_copied_does_not() {
+    let site = Site::new();
+    site.file("dir/a", "a\n").file("other", "1");
+    let text = "FROM busybox\nCOPY dir /d\nRUN cat /proc/sys/kernel/random/uuid > /stamp";
+    let stamp = |site: &Site| {
+        site.build(text, &[]).ok();
+        site.inside("cat /stamp")
+    };
+    let first = stamp(&site);
+    site.file("other", "2").file(".dockerignore", "nothing\n");
+    assert_eq!(stamp(&site), first);
+    let path = site.context.join("dir/a");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let second = stamp(&site);
+    assert_ne!(second, first);
+    std::fs::rename(&path, site.context.join("dir/b")).unwrap();
+    assert_ne!(stamp(&site), second);
+}
+
+#[test]
+fn an_argument_that_is_not_used_changes_nothing() {
+    let site = Site::new();
+    let text = "ARG GLOBAL\nFROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /stamp\nARG LATE\nRUN echo $LATE > /late";
+    site.build(text, &["--build-arg", "LATE=1"]).ok();
+    let stamp = site.inside("cat /stamp");
+    site.build(text, &["--build-arg", "LATE=2", "--build-arg", "GLOBAL=x"]).ok();
+    assert_eq!(site.inside("cat /stamp /late"), format!("{stamp}\n2"));
+}
+
+#[test]
+fn the_same_moment_gives_the_same_bytes() {
+    let site = Site::new();
+    site.file("input", "x\n").file("dir/y", "y\n");
+    site.file(
+        "Dockerfile",
+        "FROM busybox\nWORKDIR /w/x\nCOPY input dir ./new/\nRUN mkdir -p /a/b && touch /a/b/c && rm /etc/group\nCMD [\"x\"]",
+    );
+    let build = || {
+        site.command(&["--no-cache"]).env("SOURCE_DATE_EPOCH", "1700000000").run().ok();
+        (site.id(), site.engine.inspect("it", "{{json .RootFS.Layers}} {{.Created}}"))
+    };
+    let ids = [build(), build()];
+    assert_eq!(ids[0], ids[1]);
+    assert!(ids[0].1.contains("2023-11-14T22:13:20"), "{}", ids[0].1);
+}
+
+#[test]
+fn independent_stages_run_at_the_same_time() {
+    let site = Site::new();
+    // Each waits for a file that only the other makes.
+    let stage = |name: &str, other: &str| {
+        format!(
+            "FROM busybox AS {name}\nRUN --mount=type=cache,id=meet,target=/c touch /c/{name}; \
+             for i in $(seq 300); do test -e /c/{other} && exit 0; sleep 0.1; done; exit 1\n"
+        )
+    };
+    let text = format!(
+        "{}{}FROM scratch AS unused\nCOPY --from=nowhere /x /y\nFROM busybox\nCOPY --from=a /bin/true /a\nCOPY --from=b /bin/true /b\n",
+        stage("a", "b"),
+        stage("b", "a")
+    );
+    site.build(&text, &[]).ok();
+    let listed = site.engine.run(&["build", "cache", "ls"]).ok();
+    assert!(listed.text().contains("COPY --from=a /bin/true /a"), "{}", listed.text());
+}
+
+#[test]
+fn the_cache_is_listed_pruned_and_nothing_of_it_stays() {
+    let site = Site::new();
+    site.build("FROM busybox\nRUN echo x > /x\nRUN echo y > /y", &[]).ok();
+    let steps = |site: &Site| site.engine.run(&["build", "cache", "ls"]).ok().text().lines().count() - 1;
+    assert_eq!(steps(&site), 2);
+    site.engine.run(&["build", "cache", "prune", "--unused-for", "1h"]).ok();
+    assert_eq!(steps(&site), 2);
+    site.engine.run(&["build", "cache", "prune"]).ok().stdout_has("Total reclaimed space:");
+    assert_eq!(steps(&site), 0);
+    assert_eq!(site.inside("cat /x /y"), "x\ny");
+    assert_eq!(site.engine.run(&["images", "--all", "--quiet"]).ok().text().lines().count(), 2);
+    site.engine.audit();
+}
+
+/// Whoever takes an intermediate image away makes a step run again, and breaks nothing.
+#[test]
+fn a_step_whose_image_was_removed_is_done_again() {
+    let site = Site::new();
+    let text = "FROM busybox\nRUN echo x > /x\nRUN echo y > /y";
+    site.build(text, &[]).ok();
+    for id in site
+        .engine
+        .run(&["images", "--all", "--quiet", "--no-trunc", "--filter", "dangling=true"])
+        .ok()
+        .text()
+        .lines()
+    {
+        site.engine.run(&["rmi", id]).ok();
+    }
+    site.build(text, &[]).ok();
+    assert_eq!(site.inside("cat /x /y"), "x\ny");
+}
