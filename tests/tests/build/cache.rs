@@ -99,12 +99,30 @@ fn the_cache_is_listed_pruned_and_nothing_of_it_stays() {
     let steps = |site: &Site| site.engine.run(&["build", "cache", "ls"]).ok().text().lines().count() - 1;
     assert_eq!(steps(&site), 2);
     site.engine.run(&["build", "cache", "prune", "--unused-for", "1h"]).ok();
+    site.engine.run(&["image", "prune", "--force"]).ok();
     assert_eq!(steps(&site), 2);
     site.engine.run(&["build", "cache", "prune"]).ok().stdout_has("Total reclaimed space:");
     assert_eq!(steps(&site), 0);
     assert_eq!(site.inside("cat /x /y"), "x\ny");
     assert_eq!(site.engine.run(&["images", "--all", "--quiet"]).ok().text().lines().count(), 2);
     site.engine.audit();
+    site.build("FROM busybox\nRUN echo x > /x", &[]).ok();
+    site.engine.run(&["system", "prune", "--force"]).ok();
+    assert_eq!(steps(&site), 0);
+}
+
+/// By the kernel's form of them in user namespaces, which names a root user of this machine.
+#[test]
+fn capabilities_of_files_stay_from_step_to_stage() {
+    let site = Site::new();
+    site.engine.image("debian");
+    site.build(
+        "FROM debian AS a\nRUN cp /bin/true /t && /sbin/setcap cap_net_raw+ep /t\nFROM debian\nCOPY --from=a /t /u\n\
+         RUN /sbin/getcap /u > /seen",
+        &[],
+    )
+    .ok();
+    assert_eq!(site.inside("cat /seen; /sbin/getcap /u"), "/u cap_net_raw=ep\n/u cap_net_raw=ep");
 }
 
 /// Whoever takes an intermediate image away makes a step run again, and breaks nothing.

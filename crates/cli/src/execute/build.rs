@@ -57,10 +57,9 @@ pub(super) fn cache(engine: &Engine, command: CacheCommand, clock: &Clock) -> Re
             show(&print::build_cache(&rows, clock))
         }
         CacheCommand::Prune { unused_for } => {
-            let rows = build::prune_cache(engine, unused_for).map_err(|error| failure(&error, 1))?;
-            let size: u64 = rows.iter().map(|row| row.size).sum();
-            let mut text = print::build_cache(&rows, clock);
-            text.push_str(&format!("Total reclaimed space: {}\n", print::human::size(size, 4)));
+            let pruned = build::prune_cache(engine, unused_for).map_err(|error| failure(&error, 1))?;
+            let mut text = print::build_cache(&pruned.rows, clock);
+            text.push_str(&format!("Total reclaimed space: {}\n", print::human::size(pruned.bytes, 4)));
             show(&text)
         }
     }

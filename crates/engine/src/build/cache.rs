@@ -11,7 +11,6 @@ use sys::Dir;
 
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::RemoveImagesRequest;
 
 /// What a step gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,35 +134,45 @@ pub fn list(engine: &Engine) -> Result<Vec<CacheRow>> {
     Ok(rows)
 }
 
-/// Forgets steps and caches of mounts that were not used for so long; returns what went.
-pub fn prune(engine: &Engine, unused_for: Option<Duration>) -> Result<Vec<CacheRow>> {
+/// What has gone from the cache.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PrunedCache {
+    pub rows: Vec<CacheRow>,
+    /// What that has freed: layers that a named image has too stay.
+    pub bytes: u64,
+}
+
+/// Forgets steps and caches of mounts that were not used for so long.
+pub fn prune(engine: &Engine, unused_for: Option<Duration>) -> Result<PrunedCache> {
     let cache = Cache::open(engine)?;
     let now = jiff::Timestamp::now().as_second();
     let limit = unused_for.map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
     let (old, kept): (Vec<_>, Vec<_>) =
         cache.records()?.into_iter().partition(|(_, record)| now - record.last_used >= limit);
-    let kept: BTreeSet<ImageId> = kept.into_iter().map(|(_, record)| record.image).collect();
-    let images = crate::image::open(engine)?;
-    let named: BTreeSet<ImageId> = images
-        .list_images()?
-        .into_iter()
-        .filter(|summary| !summary.references.is_empty())
-        .map(|summary| summary.image.id)
-        .collect();
-    let mut rows = Vec::new();
+    let mut needed: BTreeSet<ImageId> = kept.into_iter().map(|(_, record)| record.image).collect();
+    let named = crate::image::open(engine)?.list_images()?.into_iter();
+    needed.extend(named.filter(|summary| !summary.references.is_empty()).map(|summary| summary.image.id));
+    let mut pruned = PrunedCache::default();
+    let mut images = Vec::new();
     for (key, record) in old {
         let _ = rustix::fs::unlinkat(&cache.directory, format!("{key}.json"), rustix::fs::AtFlags::empty());
-        if !kept.contains(&record.image) && !named.contains(&record.image) {
-            let request =
-                RemoveImagesRequest { images: vec![record.image.to_string()], force: false, no_prune: false };
-            // One that a container uses stays, and is seen from now on.
-            drop(crate::image::remove(engine, &request));
+        if !needed.contains(&record.image) && !images.contains(&record.image) {
+            images.push(record.image);
         }
         let key = key.chars().take(12).collect();
-        rows.push(CacheRow { key, title: record.title, size: record.size, last_used: record.last_used });
+        pruned.rows.push(CacheRow {
+            key,
+            title: record.title,
+            size: record.size,
+            last_used: record.last_used,
+        });
     }
-    rows.extend(super::kept::prune(engine, now - limit)?);
-    Ok(rows)
+    // One that a container uses stays, and is seen from now on.
+    pruned.bytes = crate::image::remove_unused(engine, &images)?;
+    let mounts = super::kept::prune(engine, now.saturating_sub(limit))?;
+    pruned.bytes += mounts.iter().map(|row| row.size).sum::<u64>();
+    pruned.rows.extend(mounts);
+    Ok(pruned)
 }
 
 fn path(engine: &Engine) -> PathBuf {

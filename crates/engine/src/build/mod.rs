@@ -36,7 +36,7 @@ use crate::paths::Engine;
 use crate::request::{BuildRequest, NamedSource};
 
 pub(crate) use cache::hidden as cached_images;
-pub use cache::{CacheRow, list as list_cache, prune as prune_cache};
+pub use cache::{CacheRow, PrunedCache, list as list_cache, prune as prune_cache};
 pub use progress::{BuildEvent, Progress};
 
 /// What the caller's process gives to a build.

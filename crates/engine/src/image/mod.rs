@@ -24,6 +24,7 @@ pub use list::{history, inspect, list};
 pub use manage::{import, load, remove, rollback, tag, tag_history};
 pub(crate) use origin::Origins;
 pub use prune::prune;
+pub(crate) use prune::remove_unused;
 pub use save::save;
 
 /// An image that a container is about to be made from; its layers cannot be collected meanwhile.

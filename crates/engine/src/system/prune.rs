@@ -2,9 +2,11 @@
 
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::{PruneImagesRequest, PruneSystemRequest, PruneVolumesRequest, PrunedSystem};
+use crate::request::{
+    PruneImagesRequest, PruneRequest, PruneSystemRequest, PruneVolumesRequest, PrunedSystem,
+};
 
-/// Removes stopped containers, then networks, volumes and images that nobody uses any more.
+/// Removes stopped containers, then networks, volumes, the build cache and images that nobody uses any more.
 pub fn prune(engine: &Engine, request: &PruneSystemRequest) -> Result<PrunedSystem> {
     let which = &request.which;
     let containers = crate::container::prune(engine, which)?;
@@ -21,6 +23,10 @@ pub fn prune(engine: &Engine, request: &PruneSystemRequest) -> Result<PrunedSyst
         let volumes = crate::volume::prune(engine, &volumes)?;
         pruned.volumes = volumes.names;
         pruned.bytes += volumes.bytes;
+    }
+    // As with Docker; filters are about other things.
+    if request.which == PruneRequest::default() {
+        pruned.bytes += crate::build::prune_cache(engine, None)?.bytes;
     }
     let images = PruneImagesRequest { all: request.all, which: which.clone() };
     let images = crate::image::prune(engine, &images)?;
