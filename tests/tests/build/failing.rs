@@ -86,3 +86,17 @@ fn an_interrupted_build_leaves_no_container() {
     running.wait().fails_with(130);
     assert_eq!(site.engine.run(&["ps", "-aq"]).ok().text(), "");
 }
+
+#[test]
+fn the_next_build_clears_away_what_a_killed_one_has_left() {
+    let site = Site::new();
+    site.file("Dockerfile", "FROM busybox\nRUN sleep 100");
+    let running = site.command(&[]).spawn();
+    tests::eventually("the step runs", || !site.engine.run(&["ps", "-q"]).ok().text().is_empty());
+    running.signal(rustix::process::Signal::KILL);
+    running.wait();
+    site.build("FROM busybox\nRUN true", &[]).ok();
+    assert_eq!(site.engine.run(&["ps", "-aq"]).ok().text(), "");
+    let work = site.engine.root().join("build/work");
+    assert_eq!(std::fs::read_dir(work).unwrap().count(), 0);
+}

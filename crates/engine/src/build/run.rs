@@ -85,7 +85,7 @@ impl Solver<'_> {
             command: step.arguments.clone(),
             workdir: Some(PathBuf::from(&step.working_directory)),
             hostname: Some(HOSTNAME.to_owned()),
-            transient: true,
+            step_of: Some(self.work.id().to_owned()),
             no_healthcheck: true,
             log: LogDriver::Off,
             mounts: mounts.requests.clone(),

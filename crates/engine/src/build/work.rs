@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use store::Lock;
 use sys::Dir;
 
-use crate::container::{random_id, remove_tree};
+use crate::container::{ContainerRecord, all_containers, random_id, remove_tree};
 use crate::error::Result;
 use crate::paths::Engine;
+use crate::request::RemoveRequest;
 
 /// Directories that go with the build.
 #[derive(Debug)]
 pub(super) struct Work {
+    id: String,
     directory: PathBuf,
     secrets: PathBuf,
     _lock: Lock,
@@ -26,7 +28,7 @@ impl Work {
             sys::fs::create_dir_all(path)?;
             sys::fs::set_mode(path, 0o700)?;
         }
-        sweep(&parent, &memory)?;
+        sweep(engine, &parent, &memory)?;
         let id = random_id()?;
         let (directory, secrets) = (parent.join(&id), memory.join(&id));
         for path in [&directory, &secrets] {
@@ -34,7 +36,12 @@ impl Work {
             sys::fs::set_mode(path, 0o700)?;
         }
         let lock = Lock::exclusive(Dir::open(&directory)?, "lock")?;
-        Ok(Self { directory, secrets, _lock: lock })
+        Ok(Self { id, directory, secrets, _lock: lock })
+    }
+
+    /// The name of the build.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Makes a directory with a name of its own.
@@ -61,14 +68,25 @@ impl Drop for Work {
     }
 }
 
-fn sweep(parent: &Path, memory: &Path) -> Result<()> {
+fn sweep(engine: &Engine, parent: &Path, memory: &Path) -> Result<()> {
     for entry in Dir::open(parent)?.list("")? {
         let path = parent.join(&entry.name);
         let Ok(directory) = Dir::open(&path) else { continue };
         if let Ok(Some(_lock)) = Lock::try_exclusive(directory, "lock") {
+            remove_steps(engine, &entry.name.to_string_lossy())?;
             let _ = remove_tree(&memory.join(&entry.name));
             let _ = remove_tree(&path);
         }
     }
+    Ok(())
+}
+
+/// Removes the containers of a build that was killed.
+fn remove_steps(engine: &Engine, build: &str) -> Result<()> {
+    let is_step = |record: &ContainerRecord| record.request.step_of.as_deref() == Some(build);
+    let containers = all_containers(engine)?.into_iter().map(|container| container.record);
+    let containers = containers.filter(is_step).map(|record| record.id).collect();
+    // What cannot be removed now is seen by `ps --all`.
+    drop(crate::container::remove(engine, &RemoveRequest { containers, force: true, volumes: true }));
     Ok(())
 }

@@ -78,7 +78,7 @@ fn check_labels(security: &Security) -> Result<()> {
 
 /// A container that is removed at its end has nothing that a power cut could lose.
 pub(crate) fn durability(request: &ContainerRequest) -> Durability {
-    if request.auto_remove || request.transient { Durability::Volatile } else { Durability::Synced }
+    if request.auto_remove || request.step_of.is_some() { Durability::Volatile } else { Durability::Synced }
 }
 
 /// Children first, the name was claimed before: a name without a record is nobody's.

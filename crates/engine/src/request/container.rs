@@ -51,9 +51,9 @@ pub struct ContainerRequest {
     pub console_size: Option<ConsoleSize>,
 
     pub auto_remove: bool,
-    /// Nothing of it need survive a power cut: a step of a build.
+    /// The build whose step it is: nothing of it need survive a power cut, or the build.
     #[serde(default)]
-    pub transient: bool,
+    pub step_of: Option<String>,
     pub init: bool,
     pub restart: RestartPolicy,
     pub stop_signal: Option<Signal>,
