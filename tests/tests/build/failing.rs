@@ -94,7 +94,7 @@ fn the_next_build_clears_away_what_a_killed_one_has_left() {
     let running = site.command(&[]).spawn();
     tests::eventually("the step runs", || !site.engine.run(&["ps", "-q"]).ok().text().is_empty());
     running.signal(rustix::process::Signal::KILL);
-    running.wait();
+    assert_ne!(running.wait().code, 0, "it was killed");
     site.build("FROM busybox\nRUN true", &[]).ok();
     assert_eq!(site.engine.run(&["ps", "-aq"]).ok().text(), "");
     let work = site.engine.root().join("build/work");
