@@ -1,8 +1,9 @@
-//! Measurements beside the bare kernel and the peers: `cargo xtask bench start`, `bench network`. Numbers come from here
-//! and never from a timed test.
+//! Measurements beside the bare kernel and the peers: `cargo xtask bench start`, `bench life`, `bench network`.
+//! Numbers come from here and never from a timed test.
 
 mod contest;
 mod floor;
+mod life;
 mod memory;
 mod network;
 mod race;
@@ -38,10 +39,36 @@ impl Options {
         self.iterations.unwrap_or(if self.quick { 5 } else { 50 }).max(1)
     }
 
+    /// Refuses `--only` with a part that is not among these.
+    fn check(&self, parts: &[&str]) -> Result<()> {
+        let Some(only) = self.only.as_ref().filter(|only| !parts.contains(&only.as_str())) else {
+            return Ok(());
+        };
+        anyhow::bail!("no part `{only}`; there are: {}", parts.join(", "))
+    }
+
+    /// Whether a part is to be measured.
+    fn wants(&self, part: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == part)
+    }
+
     /// How many containers are "many".
     fn many(&self) -> usize {
         if self.quick { 50 } else { 1000 }
     }
+}
+
+/// Makes a short-lived directory for the engines; short, because paths of sockets below it hold 108 bytes.
+fn directory() -> Result<tempfile::TempDir> {
+    let base = tempfile::Builder::new().prefix("crb-").tempdir_in("/tmp")?;
+    // Containers' users walk through it to their root.
+    std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    Ok(base)
+}
+
+/// Measures what containers cost while they are there, and returns tables in Markdown.
+pub fn life(options: &Options) -> Result<String> {
+    life::run(options)
 }
 
 /// Measures what networks cost and what they carry, and returns tables in Markdown.

@@ -30,6 +30,8 @@ enum Task {
 enum Bench {
     /// What a container costs to start and to keep.
     Start(bench::Options),
+    /// What containers cost while they are there: output, lists, ends.
+    Life(bench::Options),
     /// What networks cost, and what they carry.
     Network(bench::Options),
 }
@@ -38,15 +40,19 @@ fn main() -> Result<()> {
     match Task::parse() {
         Task::Images { names } => make_images(&names),
         Task::Tidy => check_tidy(),
-        Task::Bench(Bench::Network(options)) => {
-            print!("{}", bench::network(&options)?);
-            Ok(())
-        }
-        Task::Bench(Bench::Start(options)) => {
-            print!("{}", bench::start(&options)?);
+        Task::Bench(bench) => {
+            print!("{}", measure(&bench)?);
             Ok(())
         }
         Task::Floor { base } => bench::serve_floor(&base),
+    }
+}
+
+fn measure(bench: &Bench) -> Result<String> {
+    match bench {
+        Bench::Start(options) => bench::start(options),
+        Bench::Life(options) => bench::life(options),
+        Bench::Network(options) => bench::network(options),
     }
 }
 

@@ -67,6 +67,16 @@ pub(super) trait Engine: Sync {
     }
 }
 
+/// The engines of a contest, by name.
+pub(super) type Engines<'a> = Vec<(&'static str, &'a dyn Engine)>;
+
+/// The engine under test and, if it is there, its peer.
+pub(super) fn engines<'a>(coracle: &'a Coracle, docker: Option<&'a Docker>) -> Engines<'a> {
+    let mut engines: Engines<'_> = vec![("coracle", coracle)];
+    engines.extend(docker.map(|docker| ("docker", docker as &dyn Engine)));
+    engines
+}
+
 /// The engine under test, with a root of its own; gone with all its containers when dropped.
 pub(super) struct Coracle {
     pub(super) binary: PathBuf,

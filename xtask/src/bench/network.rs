@@ -30,11 +30,8 @@ const NETWORK: &str = "bench";
 
 /// Measures and returns the tables as Markdown.
 pub(super) fn run(options: &Options) -> Result<String> {
-    if let Some(only) = &options.only {
-        ensure!(PARTS.contains(&only.as_str()), "no part `{only}`; there are: {}", PARTS.join(", "));
-    }
-    let base = tempfile::Builder::new().prefix("crb-").tempdir_in("/tmp")?;
-    std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    options.check(PARTS)?;
+    let base = super::directory()?;
     install(&[("ip", "iproute2"), ("iperf3", "iperf3"), ("wrk", "wrk"), ("iptables", "iptables")])?;
     // All that comes from elsewhere is here before the way there is cut.
     if !options.no_peers {
@@ -55,7 +52,7 @@ pub(super) fn run(options: &Options) -> Result<String> {
         }
     };
     let mut report = Report::new();
-    for part in PARTS.iter().filter(|part| options.only.as_ref().is_none_or(|only| only == *part)) {
+    for part in PARTS.iter().filter(|part| options.wants(part)) {
         complain(&format!("measuring: {part}"));
         let docker = docker.as_ref();
         match *part {

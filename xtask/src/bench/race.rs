@@ -9,6 +9,28 @@ use anyhow::Result;
 use super::contest::complain;
 use super::report::Report;
 
+/// Does something many times by parallel callers, each with its number; returns what came of it in the order of numbers.
+pub(super) fn gather<T: Send>(
+    callers: usize,
+    many: usize,
+    make: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let made: Vec<Vec<_>> = thread::scope(|scope| {
+        let call = || {
+            let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+            let numbers = numbers.take_while(|number| *number < many);
+            numbers.map(|number| Ok((number, make(number)?))).collect::<Result<Vec<_>>>()
+        };
+        let callers: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
+        let made = callers.into_iter().map(|caller| caller.join().expect("a caller does not panic"));
+        made.collect::<Result<Vec<_>>>()
+    })?;
+    let mut made: Vec<(usize, T)> = made.into_iter().flatten().collect();
+    made.sort_unstable_by_key(|(number, _)| *number);
+    Ok(made.into_iter().map(|(_, made)| made).collect())
+}
+
 /// How a number of starts by parallel callers went.
 pub(super) struct Race {
     took: Duration,

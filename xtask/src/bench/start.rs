@@ -23,12 +23,8 @@ const PARTS: &[&str] = &["start", "exec", "alive", "parallel", "program"];
 
 /// Measures and returns the tables as Markdown.
 pub(super) fn run(options: &Options) -> Result<String> {
-    if let Some(only) = &options.only {
-        anyhow::ensure!(PARTS.contains(&only.as_str()), "no part `{only}`; there are: {}", PARTS.join(", "));
-    }
-    let base = tempfile::Builder::new().prefix("crb-").tempdir_in("/tmp")?;
-    // Containers' users walk through it to their root.
-    std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    options.check(PARTS)?;
+    let base = super::directory()?;
     let coracle = Coracle::prepare(base.path())?;
     let docker = match options.no_peers {
         true => None,
@@ -38,7 +34,7 @@ pub(super) fn run(options: &Options) -> Result<String> {
         }
     };
     let mut report = Report::new();
-    let wanted = |part: &str| options.only.as_ref().is_none_or(|only| only == part);
+    let wanted = |part: &str| options.wants(part);
     let progress = |part: &str| complain(&format!("measuring: {part}"));
     if wanted("start") {
         progress("one start");

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Options;
-use super::contest::{Coracle, Docker, Engine, answer};
+use super::contest::{Coracle, Docker, Engine, answer, engines};
 use super::network::import_services;
 use super::report::Report;
 use crate::images;
@@ -22,12 +22,6 @@ fn effort(options: &Options) -> (u32, usize) {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-fn engines<'a>(coracle: &'a Coracle, docker: Option<&'a Docker>) -> Vec<(&'static str, &'a dyn Engine)> {
-    let mut engines: Vec<(&str, &dyn Engine)> = vec![("coracle", coracle)];
-    engines.extend(docker.map(|docker| ("docker", docker as &dyn Engine)));
-    engines
 }
 
 fn address(engine: &dyn Engine, name: &str) -> Result<String> {

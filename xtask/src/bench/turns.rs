@@ -16,7 +16,7 @@ pub(super) type Once<'a> = Box<dyn FnMut() -> Result<Duration> + 'a>;
 /// Lets each contestant have its turns and returns a row for each.
 pub(super) fn take_turns(
     iterations: usize,
-    contestants: &mut [(&str, Once<'_>)],
+    contestants: &mut [(impl AsRef<str>, Once<'_>)],
 ) -> Result<Vec<(String, Sample)>> {
     let mut durations = vec![Vec::new(); contestants.len()];
     for round in 0..=iterations.div_ceil(BLOCK) {
@@ -24,9 +24,9 @@ pub(super) fn take_turns(
             // What the one before left to the kernel (docker takes long to tidy up) must not be
             // charged to the next: it rests, makes one start for nothing, and then is measured.
             thread::sleep(Duration::from_millis(50));
-            once().with_context(|| (*name).to_owned())?;
+            once().with_context(|| name.as_ref().to_owned())?;
             for _ in 0..BLOCK {
-                let took = once().with_context(|| (*name).to_owned())?;
+                let took = once().with_context(|| name.as_ref().to_owned())?;
                 // While the first round runs, dockerd is still busy with having started.
                 if round > 0 {
                     durations.push(took);
@@ -35,5 +35,5 @@ pub(super) fn take_turns(
         }
     }
     let rows = contestants.iter().zip(durations);
-    Ok(rows.filter_map(|((name, _), taken)| Some(((*name).to_owned(), Sample::new(taken)?))).collect())
+    Ok(rows.filter_map(|((name, _), taken)| Some((name.as_ref().to_owned(), Sample::new(taken)?))).collect())
 }
