@@ -10,6 +10,7 @@
 //! unless one record alone exceeds it.
 
 mod compress;
+mod form;
 mod writer;
 
 use std::borrow::Cow;

@@ -135,11 +135,18 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Reply<'a> {
+    /// What stands before the bytes of output in a record.
+    pub(crate) fn output_head(stream: Stream) -> &'static [u8] {
+        match stream {
+            Stream::Stdout => &[17],
+            Stream::Stderr => &[18],
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Started { pid } => [&[16][..], &pid.to_le_bytes()].concat(),
-            Self::Output(Stream::Stdout, bytes) => [&[17], *bytes].concat(),
-            Self::Output(Stream::Stderr, bytes) => [&[18], *bytes].concat(),
+            Self::Output(stream, bytes) => [Self::output_head(*stream), bytes].concat(),
             Self::Ended { code } => vec![19, *code],
             Self::Failed(report) => [&[20, report.code], report.text.as_bytes()].concat(),
             Self::Warning(text) => [&[21], text.as_bytes()].concat(),

@@ -172,3 +172,53 @@ fn what_a_full_disk_does_not_take_is_counted_and_the_next_record_is_whole() {
     log.write(Stream::Stdout, b"three\n");
     assert_eq!(log.dropped(), 3);
 }
+
+/// Puts a stream together again from its records.
+fn read_back(path: &Path) -> Vec<u8> {
+    let bytes = sys::fs::read(path).unwrap();
+    let records = bytes.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap());
+    let whole =
+        |record: Record<'_>| [record.text.as_ref(), if record.complete { &b"\n"[..] } else { b"" }].concat();
+    records.flat_map(|line| whole(parse(line).unwrap())).collect()
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_is_printed_is_read_back_however_it_comes(
+        chunks in proptest::collection::vec(
+            proptest::collection::vec(proptest::sample::select(b"a\n\"\\<\x01\xe2\x80\xa8\xff".to_vec()), 0..10), 0..8,
+        ),
+        repeat in proptest::prop_oneof![20 => proptest::strategy::Just(1), 1 => proptest::strategy::Just(800)],
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        for form in [LogForm::Cri, LogForm::Json] {
+            let path = directory.path().join(format!("{form:?}"));
+            let config = LogConfig { form, path: path.clone(), ..config(directory.path(), u64::MAX, 1) };
+            let mut log = Writer::new(config);
+            let mut printed = Vec::new();
+            for chunk in &chunks {
+                // Short lines have more heads than fit into the buffer at once.
+                let chunk = chunk.repeat(repeat);
+                log.write(Stream::Stdout, &chunk);
+                printed.extend(chunk);
+            }
+            log.finish();
+            assert_eq!(log.dropped(), 0);
+            if printed.is_empty() {
+                continue;
+            }
+            let read = read_back(&path);
+            match form {
+                LogForm::Cri => assert_eq!(read, printed),
+                // Docker's form holds text only; where a character is cut by the end of a chunk or record may differ.
+                LogForm::Json => {
+                    let plain = |bytes: &[u8]| -> Vec<u8> {
+                        let text = String::from_utf8_lossy(bytes).into_owned();
+                        text.bytes().filter(u8::is_ascii).collect()
+                    };
+                    assert_eq!(plain(&read), plain(&printed));
+                }
+            }
+        }
+    }
+}

@@ -5,12 +5,16 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
 use super::compress::Compression;
+use super::form::{CriHead, JsonTail};
 use super::{compressed, numbered, timestamp};
 use crate::job::{LogConfig, LogForm};
 use crate::protocol::Stream;
 
 /// The longest part of a line in one record of Docker's form; a shorter one waits for its end.
 const LINE_BYTES: usize = 16 << 10;
+
+/// How much is written at once; a container that prints less costs no more than that.
+const BUFFER_BYTES: usize = 56 << 10;
 
 /// The newest file of a log, and those before it.
 #[derive(Debug)]
@@ -78,50 +82,59 @@ impl Writer {
         }
         let stamp = timestamp();
         match self.config.form {
-            LogForm::Cri => {
-                self.add_ends(&stamp);
-                let slot = usize::from(stream == Stream::Stderr);
-                for line in chunk.split_inclusive(|byte| *byte == b'\n') {
-                    let ends = line.ends_with(b"\n");
-                    if self.passing_over[slot] {
-                        self.passing_over[slot] = !ends;
-                        continue;
-                    }
-                    let before = self.buffer.len();
-                    write_cri(&mut self.buffer, &stamp, stream, line);
-                    self.part[slot] = !ends;
-                    self.added(before);
-                }
-            }
+            LogForm::Cri => self.write_cri(&stamp, stream, chunk),
             LogForm::Json => self.write_json(&stamp, stream, chunk),
         }
         self.flush();
-        if self.buffer.capacity() > 64 * 1024 {
-            self.buffer = Vec::new();
+        // A record may be longer than what is usual.
+        self.buffer.shrink_to(2 * BUFFER_BYTES);
+    }
+
+    fn write_cri(&mut self, stamp: &str, stream: Stream, chunk: &[u8]) {
+        let head = CriHead::new(stamp, stream);
+        let slot = usize::from(stream == Stream::Stderr);
+        for line in lines(chunk) {
+            let ends = line.ends_with(b"\n");
+            if self.passing_over[slot] {
+                self.passing_over[slot] = !ends;
+                continue;
+            }
+            if self.buffer.is_empty() {
+                self.add_ends(stamp);
+            }
+            let before = self.buffer.len();
+            head.write(&mut self.buffer, line);
+            self.part[slot] = !ends;
+            self.added(before);
         }
     }
 
     fn write_json(&mut self, stamp: &str, stream: Stream, chunk: &[u8]) {
+        let tail = JsonTail::new(stamp, stream, &self.attributes);
         let slot = usize::from(stream == Stream::Stderr);
-        for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+        for line in lines(chunk) {
+            let whole = line.ends_with(b"\n");
+            if whole && self.begun[slot].is_empty() && line.len() <= LINE_BYTES {
+                self.add_json(&tail, line);
+                continue;
+            }
             let mut begun = std::mem::take(&mut self.begun[slot]);
             begun.extend_from_slice(line);
-            let whole = begun.ends_with(b"\n");
             let mut rest = begun.as_slice();
             while rest.len() > LINE_BYTES {
-                self.add_json(stamp, stream, &rest[..LINE_BYTES]);
+                self.add_json(&tail, &rest[..LINE_BYTES]);
                 rest = &rest[LINE_BYTES..];
             }
             match whole {
-                true => self.add_json(stamp, stream, rest),
+                true => self.add_json(&tail, rest),
                 false => self.begun[slot] = rest.to_vec(),
             }
         }
     }
 
-    fn add_json(&mut self, stamp: &str, stream: Stream, line: &[u8]) {
+    fn add_json(&mut self, tail: &JsonTail, line: &[u8]) {
         let before = self.buffer.len();
-        write_json(&mut self.buffer, stamp, stream, line, &self.attributes);
+        tail.write(&mut self.buffer, line);
         self.added(before);
     }
 
@@ -131,7 +144,7 @@ impl Writer {
         for (slot, stream) in [Stream::Stdout, Stream::Stderr].into_iter().enumerate() {
             let begun = std::mem::take(&mut self.begun[slot]);
             if !begun.is_empty() {
-                self.add_json(&stamp, stream, &begun);
+                self.add_json(&JsonTail::new(&stamp, stream, &self.attributes), &begun);
             }
         }
         self.flush();
@@ -141,7 +154,8 @@ impl Writer {
         }
     }
 
-    /// A record was added to the buffer; where the file would become too large it is the next one's first.
+    /// A record was added to the buffer, which is written when it is full; where the file would become too large the
+    /// record is the next one's first.
     fn added(&mut self, before: usize) {
         self.records += 1;
         let Ok(bytes) = self.open() else { return };
@@ -153,6 +167,9 @@ impl Writer {
             self.rotate();
             self.buffer = record;
             self.records = 1;
+        }
+        if self.buffer.len() > BUFFER_BYTES {
+            self.flush();
         }
     }
 
@@ -197,7 +214,7 @@ impl Writer {
     fn add_ends(&mut self, stamp: &str) {
         for (slot, stream) in [Stream::Stdout, Stream::Stderr].into_iter().enumerate() {
             if self.owes_end[slot] {
-                write_cri(&mut self.buffer, stamp, stream, b"\n");
+                CriHead::new(stamp, stream).write(&mut self.buffer, b"\n");
             }
         }
     }
@@ -247,68 +264,13 @@ impl Writer {
     }
 }
 
-fn name(stream: Stream) -> &'static str {
-    match stream {
-        Stream::Stdout => "stdout",
-        Stream::Stderr => "stderr",
-    }
-}
-
-fn write_cri(buffer: &mut Vec<u8>, stamp: &str, stream: Stream, line: &[u8]) {
-    let (tag, text) = match line.split_last() {
-        Some((b'\n', text)) => (" F ", text),
-        _ => (" P ", line),
-    };
-    for part in [stamp.as_bytes(), b" ", name(stream).as_bytes(), tag.as_bytes(), text, b"\n"] {
-        buffer.extend_from_slice(part);
-    }
-}
-
-fn write_json(buffer: &mut Vec<u8>, stamp: &str, stream: Stream, line: &[u8], attributes: &str) {
-    buffer.extend_from_slice(b"{\"log\":\"");
-    for chunk in line.utf8_chunks() {
-        escape(buffer, chunk.valid());
-        if !chunk.invalid().is_empty() {
-            buffer.extend_from_slice(b"\\ufffd");
-        }
-    }
-    buffer.extend_from_slice(b"\",\"stream\":\"");
-    buffer.extend_from_slice(name(stream).as_bytes());
-    buffer.push(b'"');
-    buffer.extend_from_slice(attributes.as_bytes());
-    // Docker's has no zeros at its end.
-    let time = stamp.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
-    for part in [b",\"time\":\"".as_slice(), time.as_bytes(), b"Z\"}\n"] {
-        buffer.extend_from_slice(part);
-    }
-}
-
-/// Escapes as Docker does, whose files are safe within HTML.
-fn escape(buffer: &mut Vec<u8>, text: &str) {
-    let mut plain = 0;
-    let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        let escaped: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0..=0x1f | b'<' | b'>' | b'&' => &[],
-            // U+2028 and U+2029, which end lines in JavaScript.
-            0xe2 if matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xa8 | 0xa9])) => &[],
-            _ => continue,
-        };
-        buffer.extend_from_slice(&bytes[plain..at]);
-        plain = at + 1;
-        if !escaped.is_empty() {
-            buffer.extend_from_slice(escaped);
-        } else if *byte == 0xe2 {
-            buffer.extend_from_slice(if bytes[at + 2] == 0xa8 { b"\\u2028" } else { b"\\u2029" });
-            plain = at + 3;
-        } else {
-            buffer.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-        }
-    }
-    buffer.extend_from_slice(&bytes[plain..]);
+/// Parts what was printed behind the end of each line.
+fn lines(chunk: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = chunk;
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, behind) = rest.split_at(end);
+        rest = behind;
+        (!line.is_empty()).then_some(line)
+    })
 }

@@ -6,12 +6,13 @@
 //! client has taken its part or has gone.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll::{self, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, accept_with, recv, send, sendmsg};
 use sys::Context;
 
 use super::Source;
@@ -119,8 +120,7 @@ impl Clients {
                 }
                 client.tell_missed();
             }
-            client.pending.push_back(Reply::Output(stream, bytes).encode());
-            match client.send_pending() {
+            match client.send_output(stream, bytes) {
                 Sent::All => {}
                 Sent::Some => client.set_interest(epoll, place),
                 Sent::Gone => self.places[place] = None,
@@ -282,6 +282,22 @@ impl Client {
             let text = format!("{missed} bytes of output were dropped: they were not read in time");
             self.pending.push_back(Reply::Warning(&text).encode());
         }
+    }
+
+    /// Sends output if nothing waits before it and there is room, from where it lies; else it is kept.
+    fn send_output(&mut self, stream: Stream, bytes: &[u8]) -> Sent {
+        if self.pending.is_empty() {
+            let record = [IoSlice::new(Reply::output_head(stream)), IoSlice::new(bytes)];
+            let (mut none, flags) =
+                (SendAncillaryBuffer::default(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+            match sendmsg(&self.socket, &record, &mut none, flags) {
+                Ok(_) => return Sent::All,
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(_) => return Sent::Gone,
+            }
+        }
+        self.pending.push_back(Reply::Output(stream, bytes).encode());
+        self.send_pending()
     }
 
     /// Sends what the socket takes.
