@@ -22,29 +22,12 @@ pub(crate) fn write_open(fd: &OwnedFd, value: &[u8]) -> Result<()> {
 /// Reads a whole file.
 pub(crate) fn read(dir: BorrowedFd<'_>, name: &str) -> Result<String> {
     let fd = openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    read_open(&fd)
+    String::from_utf8(sys::fs::read_open(fd)?).map_err(|_| Errno::ILSEQ)
 }
 
 /// Reads a whole file by its absolute path.
 pub(crate) fn read_path(path: &str) -> Result<String> {
     read(CWD, path)
-}
-
-fn read_open(fd: &OwnedFd) -> Result<String> {
-    // Most files are shorter; musl maps and unmaps larger blocks each time.
-    let mut bytes = vec![0; 1024];
-    let mut len = 0;
-    loop {
-        if len == bytes.len() {
-            bytes.resize(len * 2, 0);
-        }
-        match rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut bytes[len..]))? {
-            0 => break,
-            read => len += read,
-        }
-    }
-    bytes.truncate(len);
-    String::from_utf8(bytes).map_err(|_| Errno::ILSEQ)
 }
 
 /// Reads the start of a file into a buffer of the caller; allocates nothing.

@@ -87,26 +87,9 @@ pub fn sync_dir(dir: impl AsFd) -> Result<()> {
 /// Reads a file of the store as a whole.
 pub fn read(dir: impl AsFd, name: &str) -> Result<Vec<u8>> {
     check_name(name)?;
-    Ok(read_all(dir.as_fd(), name).context(|| format!("cannot read `{name}`"))?)
-}
-
-/// Plain reads until the end: `File::read_to_end` asks for size and position first, two calls more.
-fn read_all(dir: BorrowedFd<'_>, name: &str) -> Result<Vec<u8>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = openat(dir, name, flags, Mode::empty())?;
-    let mut bytes = vec![0; 16 << 10];
-    let mut len = 0;
-    loop {
-        if len == bytes.len() {
-            bytes.resize(len * 2, 0);
-        }
-        match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut bytes[len..]))? {
-            0 => break,
-            read => len += read,
-        }
-    }
-    bytes.truncate(len);
-    Ok(bytes)
+    let read = || sys::fs::read_open(openat(dir.as_fd(), name, flags, Mode::empty())?);
+    Ok(read().context(|| format!("cannot read `{name}`"))?)
 }
 
 /// Removes a file of the store; returns whether it was there.
