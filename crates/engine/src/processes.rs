@@ -18,7 +18,7 @@ pub struct ProcessRow {
 
 /// Reads a process (proc_pid_stat(5)); one that has just ended has no row.
 pub(crate) fn row(pid: i32) -> Option<ProcessRow> {
-    let stat = sys::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = read(pid, "stat")?;
     let (name, rest) = stat.rsplit_once(") ")?;
     let name = name.split_once('(')?.1;
     let fields: Vec<&str> = rest.split_whitespace().collect();
@@ -29,7 +29,7 @@ pub(crate) fn row(pid: i32) -> Option<ProcessRow> {
     let command = String::from_utf8_lossy(&command).trim_end_matches('\0').replace('\0', " ");
     let command = if command.is_empty() { format!("[{name}]") } else { command };
     // Not the owner of the directory: that is root where the process may not be dumped.
-    let status = sys::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = read(pid, "status")?;
     let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     let owner = uids.split_whitespace().nth(1)?.parse().ok()?;
     let ticks = u64::try_from(number(11)? + number(12)?).ok()?;
@@ -44,6 +44,12 @@ pub(crate) fn row(pid: i32) -> Option<ProcessRow> {
         // What a program calls itself goes to the reader's terminal.
         command: command.replace(char::is_control, "?"),
     })
+}
+
+/// Reads what the kernel says of a process. Its name is what it calls itself, and need not be text.
+pub(crate) fn read(pid: i32, file: &str) -> Option<String> {
+    let bytes = sys::fs::read(format!("/proc/{pid}/{file}")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Returns how much of its life a process has had a processor, as procps tells it.

@@ -155,12 +155,19 @@ fn parse(bytes: &[u8]) -> std::io::Result<Status> {
     struct Head {
         version: u32,
     }
-    let Head { version } = serde_json::from_slice(bytes)?;
-    if version > VERSION {
+    let newer = |version| {
         let text = format!("it has version {version}, written by a newer engine; this one knows {VERSION}");
-        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, text));
+        Err(std::io::Error::new(std::io::ErrorKind::Unsupported, text))
+    };
+    match serde_json::from_slice::<Status>(bytes) {
+        Ok(status) if status.version > VERSION => newer(status.version),
+        Ok(status) => Ok(status),
+        // A newer one may be made otherwise.
+        Err(error) => match serde_json::from_slice(bytes) {
+            Ok(Head { version }) if version > VERSION => newer(version),
+            _ => Err(error.into()),
+        },
     }
-    Ok(serde_json::from_slice(bytes)?)
 }
 
 /// Replaces a file of the run directory.
@@ -191,18 +198,21 @@ pub struct ProcessFacts {
 
 /// Reads the facts of a process (proc_pid_stat(5)).
 pub fn process_facts(pid: i32) -> Option<ProcessFacts> {
-    parse_stat(&sys::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    // It is given as a whole to whoever asks for so much.
+    let mut buffer = [0; 1024];
+    let bytes = sys::fs::read_start(format!("/proc/{pid}/stat"), &mut buffer).ok()?;
+    parse_stat(bytes)
 }
 
-/// Parses `/proc/PID/stat`; the command may hold spaces and parentheses.
-fn parse_stat(text: &str) -> Option<ProcessFacts> {
-    let (_, rest) = text.rsplit_once(") ")?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    Some(ProcessFacts {
-        dead: matches!(*fields.first()?, "Z" | "X" | "x"),
-        start_ticks: fields.get(19)?.parse().ok()?,
-        exit_status: fields.get(49).and_then(|field| field.parse().ok()),
-    })
+/// Parses `/proc/PID/stat`; the command may hold spaces, parentheses, and what is no text.
+fn parse_stat(bytes: &[u8]) -> Option<ProcessFacts> {
+    let end = bytes.windows(2).rposition(|pair| pair == b") ")?;
+    let rest = str::from_utf8(&bytes[end + 2..]).ok()?;
+    // Fields 3, 22 and 52, counted from one.
+    let mut fields = rest.split_ascii_whitespace();
+    let dead = matches!(fields.next()?, "Z" | "X" | "x");
+    let start_ticks = fields.nth(18)?.parse().ok()?;
+    Some(ProcessFacts { dead, start_ticks, exit_status: fields.nth(29).and_then(|field| field.parse().ok()) })
 }
 
 /// Returns the kernel's random id of this boot, read once in a process: it is compared for every container of a list.
@@ -244,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_command_with_parentheses_does_not_shift_the_fields() {
-        let text = "42 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 1792";
+        let text = b"42 (a) b\xff (c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 1792";
         let facts = parse_stat(text).expect("well-formed");
         assert_eq!((facts.start_ticks, facts.dead, facts.exit_status), (777, false, Some(1792)));
     }
@@ -311,7 +321,7 @@ mod tests {
         let error = Status::load(directory.path()).unwrap_err();
         assert!(error.what().starts_with("cannot understand `"), "{}", error.what());
         for text in ["", "1 (x", "1 (x) ", "1 (x) S 1 2", "1 (x) S a"] {
-            assert!(parse_stat(text).is_none(), "{text}");
+            assert!(parse_stat(text.as_bytes()).is_none(), "{text}");
         }
     }
 }

@@ -25,6 +25,14 @@ pub fn read_to_string(path: impl AsRef<Path>) -> Result<String> {
         .on_path("read", path)
 }
 
+/// Reads what one call gives of a file, into a buffer of the caller's.
+pub fn read_start(path: impl AsRef<Path>, buffer: &mut [u8]) -> Result<&[u8]> {
+    let path = path.as_ref();
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).on_path("open", path)?;
+    let count = retry_on_intr(|| rustix::io::read(&file, &mut *buffer)).on_path("read", path)?;
+    Ok(&buffer[..count])
+}
+
 /// Reads an open file from where it is to its end.
 ///
 /// `ps` reads several small files of each container. `std::fs::read` asks for the size first, reads what has none

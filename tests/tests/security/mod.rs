@@ -2,6 +2,7 @@
 
 mod accounts;
 mod copying;
+mod disguise;
 mod entering;
 mod extraction;
 mod foreign_programs;

@@ -218,7 +218,7 @@ fn isolation(container: &Container) -> Value {
     let link =
         |who: &str, name: &str| rustix::fs::readlink(format!("/proc/{who}/ns/{name}"), Vec::new()).ok();
     let own = |name: &str| link(&pid.to_string(), name) != link("self", name);
-    let seccomp = sys::fs::read_to_string(format!("/proc/{pid}/status")).ok().and_then(|text| {
+    let seccomp = crate::processes::read(pid, "status").and_then(|text| {
         text.lines().find_map(|line| line.strip_prefix("Seccomp:").map(|mode| mode.trim() == "2"))
     });
     json!({

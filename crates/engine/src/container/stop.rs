@@ -46,8 +46,8 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str, tell: &(dyn Fn(&
     };
     note_stop(engine, &container.record)?;
     // Before the signal, by which it might end.
-    let status = container.status.as_ref().map(|status| format!("/proc/{}/status", status.pid));
-    let status = status.and_then(|path| sys::fs::read_to_string(path).ok()).unwrap_or_default();
+    let status = container.status.as_ref().and_then(|status| crate::processes::read(status.pid, "status"));
+    let status = status.unwrap_or_default();
     let signal = request.signal.map_or_else(|| stop_signal(&container), Signal::number);
     let timeout = request.timeout.unwrap_or_else(|| container.record.request.stop_timeout_or_default());
     let _ = sys::process::signal(pidfd.as_fd(), signal);
