@@ -6,8 +6,9 @@
 //! `F_SETLK` is no choice: closing any descriptor of the file drops it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, fstat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, statat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
 use sys::Context;
 
@@ -52,15 +53,12 @@ impl Lock {
     /// Whether somebody holds the lock alone now; a file that is not there is not locked.
     pub fn is_held(dir: impl AsFd, name: &str) -> Result<bool> {
         check_name(name)?;
-        let held = || match openat(dir.as_fd(), name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(fd) => match retry_on_intr(|| flock(&fd, FlockOperation::NonBlockingLockShared)) {
-                Err(Errno::WOULDBLOCK) => Ok(true),
-                other => other.map(|()| false),
-            },
-            Err(Errno::NOENT) => Ok(false),
-            Err(errno) => Err(errno),
-        };
-        Ok(held().context(|| format!("cannot test lock `{name}`"))?)
+        Ok(is_held(dir.as_fd(), Path::new(name)).context(|| format!("cannot test lock `{name}`"))?)
+    }
+
+    /// The same for a lock of the engine's own, by its path.
+    pub fn is_held_at(path: &Path) -> Result<bool> {
+        Ok(is_held(CWD, path).on_path("test lock", path)?)
     }
 
     /// Removes the file of an exclusive lock and lets go. Those who wait for it notice and start anew.
@@ -97,6 +95,17 @@ impl Lock {
     }
 }
 
+fn is_held(dir: BorrowedFd<'_>, path: &Path) -> Result<bool, Errno> {
+    let fd = match openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(false),
+        opened => opened?,
+    };
+    match retry_on_intr(|| flock(&fd, FlockOperation::NonBlockingLockShared)) {
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        other => other.map(|()| false),
+    }
+}
+
 /// Opens and locks; `None` where the file was removed while we waited and the lock means nothing.
 fn lock_once(dir: BorrowedFd<'_>, name: &str, operation: FlockOperation) -> Result<Option<OwnedFd>, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -121,10 +130,11 @@ mod tests {
     fn exclusive_and_shared_exclude_each_other() {
         let temp = tempfile::tempdir().unwrap();
         let dir = sys::Dir::open(temp.path()).unwrap();
-        assert!(!Lock::is_held(&dir, "l").unwrap());
+        let at = temp.path().join("l");
+        assert!(!Lock::is_held(&dir, "l").unwrap() && !Lock::is_held_at(&at).unwrap());
         let alone = Lock::exclusive(&dir, "l").unwrap();
         assert!(Lock::try_shared(&dir, "l").unwrap().is_none());
-        assert!(Lock::is_held(&dir, "l").unwrap());
+        assert!(Lock::is_held(&dir, "l").unwrap() && Lock::is_held_at(&at).unwrap());
         drop(alone);
         let first = Lock::shared(&dir, "l").unwrap();
         let second = Lock::try_shared(&dir, "l").unwrap().unwrap();

@@ -13,7 +13,7 @@ use supervisor::status::Status;
 use supervisor::{Attachment, Client, Event, Job, NetworkJob};
 use sys::Dir;
 
-use super::find::Container;
+use super::find::{Container, is_locked};
 use super::idrange;
 use super::record::ContainerRecord;
 use super::start::{self, StartOptions};
@@ -27,10 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a container has nobody who accompanies it although its process is there.
 pub(super) fn is_alone(container: &Container) -> bool {
-    let there = container.status.as_ref().is_some_and(Status::is_there);
-    there
-        && Dir::open(&container.run_dir)
-            .is_ok_and(|directory| Lock::is_held(directory, supervisor::LOCK).is_ok_and(|held| !held))
+    // One that has ended and was not reaped yet has an end that is to be written down.
+    let there = container.is_running() || container.status.as_ref().is_some_and(Status::is_there);
+    there && is_locked(&container.run_dir).is_ok_and(|held| !held)
 }
 
 /// Accompanies it again, unless somebody else does so at this moment. What the status says may be another thing then.

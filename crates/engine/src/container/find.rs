@@ -8,6 +8,7 @@ use supervisor::status::{State, Status};
 use sys::Dir;
 
 use super::accompany::{accompany, is_alone};
+use super::census::ids;
 use super::record::ContainerRecord;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
@@ -33,16 +34,34 @@ impl Container {
     /// Reads a container by its full id; `None` when there is none. One that runs and was left alone is accompanied
     /// from then on.
     pub(crate) fn load(engine: &Engine, id: &str) -> Result<Option<Self>> {
-        let Some(container) = Self::read(engine, id)? else { return Ok(None) };
-        if !is_alone(&container) {
-            return Ok(Some(container));
+        Self::mended(engine, Self::read(engine, id)?)
+    }
+
+    fn mended(engine: &Engine, container: Option<Self>) -> Result<Option<Self>> {
+        match container {
+            Some(container) if is_alone(&container) => {
+                // Whatever is in the way of that, the container is what it is.
+                let _ = accompany(engine, &container);
+                Self::read(engine, &container.record.id)
+            }
+            other => Ok(other),
         }
-        // Whatever is in the way of that, the container is what it is.
-        let _ = accompany(engine, &container);
-        Self::read(engine, id)
+    }
+
+    /// Reads a container if it runs or is about to be started again; of any other only what tells that.
+    pub(super) fn load_running(engine: &Engine, id: &str) -> Result<Option<Self>> {
+        let run = Run::look(&engine.run_dir(id))?;
+        if !run.alive && !run.restarting {
+            return Ok(None);
+        }
+        Self::mended(engine, Self::with(engine, id, run)?)
     }
 
     fn read(engine: &Engine, id: &str) -> Result<Option<Self>> {
+        Self::with(engine, id, Run::look(&engine.run_dir(id))?)
+    }
+
+    fn with(engine: &Engine, id: &str, run: Run) -> Result<Option<Self>> {
         let directory = match Dir::open(engine.container_dir(id)) {
             Ok(directory) => directory,
             Err(error) if error.is_not_found() => return Ok(None),
@@ -53,19 +72,16 @@ impl Container {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let run_dir = engine.run_dir(id);
-        let (mut status, alive) = match Status::load(&run_dir)? {
-            Some(seen) => settled(&run_dir, seen)?,
-            None => (None, false),
-        };
-        let waits = status.as_ref().is_some_and(|status| {
-            status.state == State::Restarting && status.boot_id == supervisor::status::boot_id()
-        });
-        let restarting = waits && is_locked(&run_dir)?;
-        if status.is_none() {
-            status = last_run(&directory);
-        }
-        Ok(Some(Self { record, status, run_dir, alive, restarting, paused: OnceCell::new() }))
+        let Run { status, alive, restarting } = run;
+        let status = status.or_else(|| last_run(&directory));
+        Ok(Some(Self {
+            record,
+            status,
+            run_dir: engine.run_dir(id),
+            alive,
+            restarting,
+            paused: OnceCell::new(),
+        }))
     }
 
     /// Whether its first process was alive when it was looked at; a paused one is.
@@ -134,6 +150,27 @@ impl Container {
     }
 }
 
+/// What is to be seen of a container's run.
+struct Run {
+    status: Option<Status>,
+    alive: bool,
+    restarting: bool,
+}
+
+impl Run {
+    fn look(run_dir: &Path) -> Result<Self> {
+        let (status, alive) = match Status::load(run_dir)? {
+            Some(seen) => settled(run_dir, seen)?,
+            None => (None, false),
+        };
+        let waits = status.as_ref().is_some_and(|status| {
+            status.state == State::Restarting && status.boot_id == supervisor::status::boot_id()
+        });
+        let restarting = waits && is_locked(run_dir)?;
+        Ok(Self { status, alive, restarting })
+    }
+}
+
 /// Where a container is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Life {
@@ -183,12 +220,8 @@ fn settled(run_dir: &Path, mut status: Status) -> Result<(Option<Status>, bool)>
 }
 
 /// Whether somebody starts a container, accompanies it or clears it away.
-fn is_locked(run_dir: &Path) -> Result<bool> {
-    match Dir::open(run_dir) {
-        Ok(directory) => Ok(store::Lock::is_held(&directory, supervisor::LOCK)?),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+pub(super) fn is_locked(run_dir: &Path) -> Result<bool> {
+    Ok(store::Lock::is_held_at(&run_dir.join(supervisor::LOCK))?)
 }
 
 /// Reads the record of the last run, for containers of an earlier boot. One that only began was ended by the
@@ -235,25 +268,6 @@ fn owner_of_name(engine: &Engine, name: &str) -> Result<Option<String>> {
         return Ok(None);
     }
     Ok(store::owner(engine.open_names()?, name)?)
-}
-
-/// Returns all ids on disk.
-pub(crate) fn ids(engine: &Engine) -> Result<Vec<String>> {
-    let entries = Dir::open(engine.containers())?.list(".")?;
-    Ok(entries
-        .into_iter()
-        .filter_map(|entry| entry.name.into_string().ok())
-        .filter(|name| name.len() == 64)
-        .collect())
-}
-
-/// Reads all containers; one that vanishes meanwhile is left out.
-pub(crate) fn all(engine: &Engine) -> Result<Vec<Container>> {
-    let mut containers = Vec::new();
-    for id in ids(engine)? {
-        containers.extend(Container::load(engine, &id)?);
-    }
-    Ok(containers)
 }
 
 /// Whether a container runs, starts or is being cleared away: then what is claimed for it is its own.

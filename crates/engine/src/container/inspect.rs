@@ -31,7 +31,7 @@ pub fn inspect(engine: &Engine, word: &str, size: bool) -> Result<Value> {
 
 fn document(engine: &Engine, container: &Container) -> Value {
     let record = &container.record;
-    let origin = crate::image::Origins::default().of(engine, record);
+    let origin = crate::image::Origins::default().of(engine, &record.request.image, &record.image_id);
     json!({
         "Id": record.id,
         "Created": format_time(record.created),

@@ -6,7 +6,8 @@ use image::Snapshots;
 use network::State;
 use supervisor::health::HealthStatus;
 
-use super::find::{Container, Life, all, find};
+use super::census::{Scope, each};
+use super::find::{Container, Life, find};
 use super::pattern::Pattern;
 use super::placement::Placed;
 use super::record::ContainerRecord;
@@ -22,8 +23,6 @@ const WARDEN: &str = "warden";
 
 /// Lists containers, the newest first.
 pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
-    let mut containers = all(engine)?;
-    containers.sort_by_key(|container| std::cmp::Reverse(container.record.created));
     let bound = |word: &Option<String>| -> Result<Option<i64>> {
         word.as_ref().map(|word| Ok(find(engine, word)?.record.created)).transpose()
     };
@@ -40,32 +39,34 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
     let shows_stopped =
         request.all || request.last.is_some() || !request.states.is_empty() || !request.exited.is_empty();
     let fault = network_fault(engine);
-    let mut rows = Vec::new();
-    let mut origins = crate::image::Origins::default();
-    for container in containers {
+    let scope = if shows_stopped { Scope::All } else { Scope::Running };
+    let mut rows = each(engine, scope, |container| {
         let created = container.record.created;
-        let wanted = (shows_stopped || container.is_running() || container.is_restarting())
-            && before.is_none_or(|before| created < before)
+        let wanted = before.is_none_or(|before| created < before)
             && since.is_none_or(|since| created > since)
             && matches_filters(&container, request, &ancestors)
             && (names.is_empty() || names.iter().any(|pattern| is_named(&container, pattern)))
             && matches_networks(engine, &container, request)?;
-        if wanted {
-            let origin = origins.of(engine, &container.record);
-            let mut row = row(engine, container)?;
-            if origin.moved {
-                // As with Docker, whose name leads elsewhere is shown by its id.
-                row.image.clone_from(&row.image_id);
-            }
-            (row.digest, row.tag_moved) = (origin.digest, origin.moved);
-            row.degraded = fault.clone().filter(|_| row.is_on_a_bridge());
-            rows.push(row);
+        if !wanted {
+            return Ok(None);
         }
-    }
+        let mut row = row(engine, container)?;
+        row.degraded = fault.clone().filter(|_| row.is_on_a_bridge());
+        Ok(Some((created, row)))
+    })?;
+    rows.sort_unstable_by_key(|(created, _)| std::cmp::Reverse(*created));
+    let mut rows: Vec<ContainerRow> = rows.into_iter().map(|(_, row)| row).collect();
     if let Some(last) = request.last {
         rows.truncate(last);
     }
+    let mut origins = crate::image::Origins::default();
     for row in &mut rows {
+        let origin = origins.of(engine, &row.image, &row.image_id);
+        if origin.moved {
+            // As with Docker, whose name leads elsewhere is shown by its id.
+            row.image.clone_from(&row.image_id);
+        }
+        (row.digest, row.tag_moved) = (origin.digest, origin.moved);
         if request.size {
             row.size = size(engine, &row.id)?;
         }

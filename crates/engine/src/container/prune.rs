@@ -2,7 +2,8 @@
 
 use oci::class::Class;
 
-use super::find::{Container, all};
+use super::census::all;
+use super::find::Container;
 use super::remove::remove_found;
 use crate::error::{Doing, Result};
 use crate::paths::Engine;

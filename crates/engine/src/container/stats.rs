@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::census::{Scope, each};
 use super::exec::open_group;
-use super::find::{Container, all, find};
+use super::find::{Container, find};
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::view::{StatsRow, Traffic, Usage};
@@ -45,8 +46,9 @@ impl<'a> Watch<'a> {
 
     fn containers(&self) -> Result<Vec<(String, Container)>> {
         if self.request.containers.is_empty() {
-            let mut containers = all(self.engine)?;
-            containers.retain(|container| self.request.all || container.is_running());
+            let scope = if self.request.all { Scope::All } else { Scope::Running };
+            let shown = |container: &Container| self.request.all || container.is_running();
+            let mut containers = each(self.engine, scope, |container| Ok(Some(container).filter(shown)))?;
             containers.sort_by_key(|container| std::cmp::Reverse(container.record.created));
             let named = |container: Container| (container.record.short_id().to_owned(), container);
             return Ok(containers.into_iter().map(named).collect());

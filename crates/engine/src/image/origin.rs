@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use image::Images;
 use oci::reference::Reference;
 
-use crate::container::ContainerRecord;
 use crate::paths::Engine;
 
 /// Where a container comes from, as things are now.
@@ -25,15 +24,16 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
-    pub(crate) fn of(&mut self, engine: &Engine, record: &ContainerRecord) -> Origin {
-        let key = (record.request.image.clone(), record.image_id.clone());
+    /// Says what became of the name that a container was made by, of the image with this id.
+    pub(crate) fn of(&mut self, engine: &Engine, name: &str, id: &str) -> Origin {
+        let key = (name.to_owned(), id.to_owned());
         if let Some(origin) = self.known.get(&key) {
             return origin.clone();
         }
         if self.images.is_none() {
             self.images = super::open(engine).ok();
         }
-        let origin = self.images.as_ref().map(|images| look(images, &key.0, &key.1)).unwrap_or_default();
+        let origin = self.images.as_ref().map(|images| look(images, name, id)).unwrap_or_default();
         self.known.insert(key, origin.clone());
         origin
     }
