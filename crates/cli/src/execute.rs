@@ -16,7 +16,7 @@ use engine::request::{InspectKind, InspectRequest};
 use engine::timing::Timing;
 use engine::{Engine, EngineConfig, image, system};
 
-use crate::commands::Command;
+use crate::commands::{self, Command};
 use crate::configuration::Configuration;
 use crate::error::Failure;
 use crate::global::Global;
@@ -32,6 +32,9 @@ const RUN_ROOT: &str = "/run/coracle";
 pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
     if let Command::Version(format) = &parsed.command {
         return show_formatted(print::version(&system::version(), format));
+    }
+    if let Command::Completion(shell) = &parsed.command {
+        return show(&commands::completion::script(*shell));
     }
     if let Command::Doctor(_, format) = &parsed.command {
         let rows = system::doctor(&config(&parsed.global)?);

@@ -4,6 +4,45 @@ use std::fmt::Write;
 
 use crate::verb::{self, Entry, GROUPS, VERBS};
 
+/// An option before the verb.
+#[derive(Debug)]
+pub(crate) struct GlobalOption {
+    pub(crate) short: Option<char>,
+    pub(crate) long: &'static str,
+    /// What its value is called, if it has one.
+    pub(crate) value: Option<&'static str>,
+    pub(crate) about: &'static str,
+}
+
+/// The options before the verb.
+pub(crate) const GLOBAL: &[GlobalOption] = &[
+    GlobalOption {
+        short: None,
+        long: "config-file",
+        value: Some("FILE"),
+        about: "Read the configuration from here (CORACLE_CONFIG)",
+    },
+    GlobalOption { short: Some('D'), long: "debug", value: None, about: "Say more about errors" },
+    GlobalOption {
+        short: None,
+        long: "root",
+        value: Some("DIR"),
+        about: "Keep images and containers here (CORACLE_ROOT)",
+    },
+    GlobalOption {
+        short: None,
+        long: "run-root",
+        value: Some("DIR"),
+        about: "Keep what dies with the boot here (CORACLE_RUN_ROOT)",
+    },
+    GlobalOption {
+        short: Some('v'),
+        long: "version",
+        value: None,
+        about: "Print version information and quit",
+    },
+];
+
 /// Returns the help of `coracle` alone.
 pub(crate) fn top() -> String {
     let mut text =
@@ -14,18 +53,13 @@ pub(crate) fn top() -> String {
     groups.push(("runtime", "Act as an OCI runtime (create, start, state, kill, delete, ...)"));
     list(&mut text, "Management Commands", groups.into_iter());
     list(&mut text, "Commands", others.into_iter().map(about));
-    text.push_str(
-        "
-Global Options:
-      --config-file FILE   Read the configuration from here (CORACLE_CONFIG)
-  -D, --debug              Say more about errors
-      --root DIR           Keep images and containers here (CORACLE_ROOT)
-      --run-root DIR       Keep what dies with the boot here (CORACLE_RUN_ROOT)
-  -v, --version            Print version information and quit
-
-Run 'coracle COMMAND --help' for more information on a command.
-",
-    );
+    text.push_str("\nGlobal Options:\n");
+    for option in GLOBAL {
+        let short = option.short.map_or_else(|| "    ".to_owned(), |short| format!("-{short}, "));
+        let value = option.value.map_or_else(String::new, |value| format!(" {value}"));
+        let _ = writeln!(text, "  {short}--{:<18} {}", format!("{}{value}", option.long), option.about);
+    }
+    text.push_str("\nRun 'coracle COMMAND --help' for more information on a command.\n");
     text
 }
 

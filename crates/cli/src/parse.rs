@@ -110,69 +110,81 @@ fn unknown<'a>(word: &str, group: &str, known: impl Iterator<Item = &'a str>) ->
 }
 
 fn read_verb(spelling: &str, entry: &Entry, args: &[String], caller: &dyn Caller) -> Result<Command, Exit> {
-    let line = Line { spelling, entry, args, caller };
-    match entry.verb {
-        Verb::Attach => line.read::<attach::Args>(),
-        Verb::Audit => line.read::<system_audit::Args>(),
-        Verb::Boot => line.read::<system_boot::Args>(),
-        Verb::Build => line.read::<build::Args>(),
-        Verb::Check => line.read::<system_check::Args>(),
-        Verb::Commit => line.read::<commit::Args>(),
-        Verb::ContainerInspect => line.read::<inspect::ContainerArgs>(),
-        Verb::ContainerPrune => line.read::<container_prune::Args>(),
-        Verb::Copy => line.read::<cp::Args>(),
-        Verb::Create => line.read::<create::Args>(),
-        Verb::Diff => line.read::<diff::Args>(),
-        Verb::Df => line.read::<system_df::Args>(),
-        Verb::Doctor => line.read::<doctor::Args>(),
-        Verb::Events => line.read::<events::Args>(),
-        Verb::Exec => line.read::<exec::Args>(),
-        Verb::Export => line.read::<export::Args>(),
-        Verb::Fork => line.read::<fork::Args>(),
-        Verb::History => line.read::<history::Args>(),
-        Verb::ImageInspect => line.read::<image_inspect::Args>(),
-        Verb::ImageLayers => line.read::<image::layers::Args>(),
-        Verb::ImagePrune => line.read::<image::prune::Args>(),
-        Verb::ImageRollback => line.read::<image::rollback::Args>(),
-        Verb::ImageTree => line.read::<image::tree::Args>(),
-        Verb::Images => line.read::<images::Args>(),
-        Verb::Import => line.read::<import::Args>(),
-        Verb::Info => line.read::<info::Args>(),
-        Verb::Inspect => line.read::<inspect::Args>(),
-        Verb::Kill => line.read::<kill::Args>(),
-        Verb::Load => line.read::<load::Args>(),
-        Verb::Logs => line.read::<logs::Args>(),
-        Verb::NetworkConnect => line.read::<network::connect::Args>(),
-        Verb::NetworkCreate => line.read::<network::create::Args>(),
-        Verb::NetworkDisconnect => line.read::<network::disconnect::Args>(),
-        Verb::NetworkInspect => line.read::<network::inspect::Args>(),
-        Verb::NetworkLs => line.read::<network::ls::Args>(),
-        Verb::NetworkPrune => line.read::<network::prune::Args>(),
-        Verb::NetworkRm => line.read::<network::rm::Args>(),
-        Verb::Pause => line.read::<pause::Args>(),
-        Verb::Port => line.read::<port::Args>(),
-        Verb::Ps => line.read::<ps::Args>(),
-        Verb::Rename => line.read::<rename::Args>(),
-        Verb::Restart => line.read::<restart::Args>(),
-        Verb::Rm => line.read::<rm::Args>(),
-        Verb::Rmi => line.read::<rmi::Args>(),
-        Verb::Run => line.read::<run::Args>(),
-        Verb::Save => line.read::<save::Args>(),
-        Verb::Start => line.read::<start::Args>(),
-        Verb::Stats => line.read::<stats::Args>(),
-        Verb::Stop => line.read::<stop::Args>(),
-        Verb::SystemPrune => line.read::<system_prune::Args>(),
-        Verb::Tag => line.read::<tag::Args>(),
-        Verb::Top => line.read::<top::Args>(),
-        Verb::Unpause => line.read::<unpause::Args>(),
-        Verb::Update => line.read::<update::Args>(),
-        Verb::Version => line.read::<version::Args>(),
-        Verb::VolumeCreate => line.read::<volume::create::Args>(),
-        Verb::VolumeInspect => line.read::<volume::inspect::Args>(),
-        Verb::VolumeLs => line.read::<volume::ls::Args>(),
-        Verb::VolumePrune => line.read::<volume::prune::Args>(),
-        Verb::VolumeRm => line.read::<volume::rm::Args>(),
-        Verb::Wait => line.read::<wait::Args>(),
+    with_arguments(entry.verb, Line { spelling, entry, args, caller })
+}
+
+/// Something that is done with the flags of one verb, whichever it is.
+pub(crate) trait WithArguments {
+    type Output;
+
+    fn call<A: Arguments>(self) -> Self::Output;
+}
+
+/// Knows which flags are whose.
+pub(crate) fn with_arguments<W: WithArguments>(verb: Verb, act: W) -> W::Output {
+    match verb {
+        Verb::Attach => act.call::<attach::Args>(),
+        Verb::Audit => act.call::<system_audit::Args>(),
+        Verb::Boot => act.call::<system_boot::Args>(),
+        Verb::Build => act.call::<build::Args>(),
+        Verb::Check => act.call::<system_check::Args>(),
+        Verb::Commit => act.call::<commit::Args>(),
+        Verb::Completion => act.call::<completion::Args>(),
+        Verb::ContainerInspect => act.call::<inspect::ContainerArgs>(),
+        Verb::ContainerPrune => act.call::<container_prune::Args>(),
+        Verb::Copy => act.call::<cp::Args>(),
+        Verb::Create => act.call::<create::Args>(),
+        Verb::Diff => act.call::<diff::Args>(),
+        Verb::Df => act.call::<system_df::Args>(),
+        Verb::Doctor => act.call::<doctor::Args>(),
+        Verb::Events => act.call::<events::Args>(),
+        Verb::Exec => act.call::<exec::Args>(),
+        Verb::Export => act.call::<export::Args>(),
+        Verb::Fork => act.call::<fork::Args>(),
+        Verb::History => act.call::<history::Args>(),
+        Verb::ImageInspect => act.call::<image_inspect::Args>(),
+        Verb::ImageLayers => act.call::<image::layers::Args>(),
+        Verb::ImagePrune => act.call::<image::prune::Args>(),
+        Verb::ImageRollback => act.call::<image::rollback::Args>(),
+        Verb::ImageTree => act.call::<image::tree::Args>(),
+        Verb::Images => act.call::<images::Args>(),
+        Verb::Import => act.call::<import::Args>(),
+        Verb::Info => act.call::<info::Args>(),
+        Verb::Inspect => act.call::<inspect::Args>(),
+        Verb::Kill => act.call::<kill::Args>(),
+        Verb::Load => act.call::<load::Args>(),
+        Verb::Logs => act.call::<logs::Args>(),
+        Verb::NetworkConnect => act.call::<network::connect::Args>(),
+        Verb::NetworkCreate => act.call::<network::create::Args>(),
+        Verb::NetworkDisconnect => act.call::<network::disconnect::Args>(),
+        Verb::NetworkInspect => act.call::<network::inspect::Args>(),
+        Verb::NetworkLs => act.call::<network::ls::Args>(),
+        Verb::NetworkPrune => act.call::<network::prune::Args>(),
+        Verb::NetworkRm => act.call::<network::rm::Args>(),
+        Verb::Pause => act.call::<pause::Args>(),
+        Verb::Port => act.call::<port::Args>(),
+        Verb::Ps => act.call::<ps::Args>(),
+        Verb::Rename => act.call::<rename::Args>(),
+        Verb::Restart => act.call::<restart::Args>(),
+        Verb::Rm => act.call::<rm::Args>(),
+        Verb::Rmi => act.call::<rmi::Args>(),
+        Verb::Run => act.call::<run::Args>(),
+        Verb::Save => act.call::<save::Args>(),
+        Verb::Start => act.call::<start::Args>(),
+        Verb::Stats => act.call::<stats::Args>(),
+        Verb::Stop => act.call::<stop::Args>(),
+        Verb::SystemPrune => act.call::<system_prune::Args>(),
+        Verb::Tag => act.call::<tag::Args>(),
+        Verb::Top => act.call::<top::Args>(),
+        Verb::Unpause => act.call::<unpause::Args>(),
+        Verb::Update => act.call::<update::Args>(),
+        Verb::Version => act.call::<version::Args>(),
+        Verb::VolumeCreate => act.call::<volume::create::Args>(),
+        Verb::VolumeInspect => act.call::<volume::inspect::Args>(),
+        Verb::VolumeLs => act.call::<volume::ls::Args>(),
+        Verb::VolumePrune => act.call::<volume::prune::Args>(),
+        Verb::VolumeRm => act.call::<volume::rm::Args>(),
+        Verb::Wait => act.call::<wait::Args>(),
     }
 }
 
@@ -182,6 +194,14 @@ struct Line<'a> {
     entry: &'a Entry,
     args: &'a [String],
     caller: &'a dyn Caller,
+}
+
+impl WithArguments for Line<'_> {
+    type Output = Result<Command, Exit>;
+
+    fn call<A: Arguments>(self) -> Self::Output {
+        self.read::<A>()
+    }
 }
 
 impl Line<'_> {

@@ -9,6 +9,7 @@ pub(crate) enum Verb {
     Build,
     Check,
     Commit,
+    Completion,
     ContainerInspect,
     ContainerPrune,
     Copy,
@@ -143,6 +144,12 @@ pub(crate) const VERBS: &[Entry] = &[
         &["commit", "container commit"],
         "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
         "Create a new image from a container's changes",
+    ),
+    entry(
+        Verb::Completion,
+        &["completion"],
+        "SHELL",
+        "Generate the autocompletion script for the specified shell",
     ),
     entry(
         Verb::Copy,

@@ -15,6 +15,7 @@ use crate::print::{DiskView, HistoryView, ImagesView, PsView, StatsView};
 pub(crate) mod attach;
 pub(crate) mod build;
 pub(crate) mod commit;
+pub(crate) mod completion;
 pub(crate) mod container_prune;
 pub(crate) mod cp;
 pub(crate) mod create;
@@ -76,6 +77,7 @@ pub enum Command {
     BuildCache(CacheCommand),
     Check(CheckRequest),
     Commit(CommitRequest),
+    Completion(clap_complete::Shell),
     Copy(CopyRequest),
     Create(ContainerRequest),
     Diff(DiffRequest),

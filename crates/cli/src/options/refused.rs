@@ -84,7 +84,8 @@ impl<T: Table> clap::FromArgMatches for Refused<T> {
 impl<T: Table> clap::Args for Refused<T> {
     fn augment_args(command: Command) -> Command {
         command.args(T::ROWS.iter().map(|row| {
-            let mut arg = Arg::new(row.long).long(row.long).hide(true).action(ArgAction::Append);
+            let mut arg =
+                Arg::new(row.long).long(row.long).hide(true).help(row.why).action(ArgAction::Append);
             if let Some(short) = row.short {
                 arg = arg.short(short);
             }
