@@ -7,6 +7,7 @@
 //!     busybox.tar  busybox-docker.tar  busybox-oci.tar.gz  busybox-oci.tar.zst
 //!   debian-…/                debian.tar
 //!   services-…/              services.tar
+//!   guest-…/                 vmlinuz  initramfs  disk.ext4
 //!   layers-…/                layers.tar  layers-oci.tar  layers.json  deep.tar  deep-oci.tar
 //!   .lock-busybox            held while a recipe is being made
 //! ```
@@ -24,6 +25,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use crate::guest;
+
+pub(crate) use debian::{EXCLUDED, bootstrap};
 pub use expect::escape;
 
 /// How one directory of images is made.
@@ -49,6 +53,8 @@ pub const RECIPES: &[Recipe] = &[
         sources: &[include_str!("images/layers.rs"), include_str!("images/expect.rs"), ARCHIVE, ENTRY],
         make: layers::make,
     },
+    // What a virtual machine boots is no image, but made and kept in the same way.
+    Recipe { name: "guest", sources: &[guest::SYSTEM, guest::INITRAMFS, DEBIAN], make: guest::make_system },
 ];
 
 const DEBIAN: &str = include_str!("images/debian.rs");
@@ -91,7 +97,8 @@ impl Recipe {
     }
 }
 
-fn cache_dir() -> PathBuf {
+/// Returns where images are cached.
+pub(crate) fn cache_dir() -> PathBuf {
     if let Some(dir) = std::env::var_os("CORACLE_TEST_IMAGES") {
         return dir.into();
     }

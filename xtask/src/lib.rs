@@ -4,5 +4,6 @@
 #![allow(missing_debug_implementations, reason = "nothing here is printed")]
 
 pub mod bench;
+pub mod guest;
 pub mod images;
 pub mod tidy;

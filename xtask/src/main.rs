@@ -1,11 +1,12 @@
-//! The command line of the project's own glue: `cargo xtask images | tidy | bench`.
+//! The command line of the project's own glue: `cargo xtask images | tidy | guest | bench`.
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use xtask::{bench, images, tidy};
+use xtask::{bench, guest, images, tidy};
 
 /// Glue of the project: test images, checks, measurements.
 #[derive(Parser)]
@@ -18,6 +19,17 @@ enum Task {
     },
     /// Checks the rules of the house, which the tests check too, and tells what is worth a look.
     Tidy,
+    /// Runs tests in a virtual machine with another kernel and cgroup v2 alone.
+    Guest {
+        /// Parts of names of tests; all that are chosen for a guest without them.
+        words: Vec<String>,
+        /// Choose from nearly all tests, which takes an hour.
+        #[arg(long)]
+        long: bool,
+        /// Run this command of a shell and no tests.
+        #[arg(long, conflicts_with_all = ["words", "long"])]
+        run: Option<String>,
+    },
     /// Measures beside the bare kernel and the peers, and prints tables in Markdown.
     #[command(subcommand)]
     Bench(Bench),
@@ -40,6 +52,9 @@ fn main() -> Result<()> {
     match Task::parse() {
         Task::Images { names } => make_images(&names),
         Task::Tidy => check_tidy(),
+        Task::Guest { words, long, run } => {
+            run_guest(run, &guest::Selection { words, long, watch: |line| println!("{line}") })
+        }
         Task::Bench(bench) => {
             print!("{}", measure(&bench)?);
             Ok(())
@@ -62,6 +77,23 @@ fn make_images(names: &[String]) -> Result<()> {
     for name in names {
         println!("{}", images::ensure(name)?.display());
     }
+    Ok(())
+}
+
+fn run_guest(script: Option<String>, selection: &guest::Selection) -> Result<()> {
+    let built = || "target/x86_64-unknown-linux-musl/release/coracle".into();
+    let engine = std::env::var_os("CORACLE_BIN").map_or_else(built, PathBuf::from);
+    let outcome = match script {
+        None => guest::test(&engine, selection)?,
+        Some(script) => guest::run(&guest::Work {
+            script,
+            files: vec![(engine, "coracle".to_owned()), (images::ensure("busybox")?, "busybox".to_owned())],
+            timeout: Duration::from_mins(10),
+            watch: selection.watch,
+        })?,
+    };
+    println!("{} s in the guest", outcome.elapsed.as_secs());
+    ensure!(outcome.code == 0, "the guest's script ended with code {}", outcome.code);
     Ok(())
 }
 

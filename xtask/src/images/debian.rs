@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 const SOURCE_DATE_EPOCH: &str = "1700000000";
 
 /// What no test reads.
-const EXCLUDED: &[&str] = &["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"];
+pub(crate) const EXCLUDED: &[&str] = &["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"];
 
 /// PostgreSQL's just-in-time compiler with the libraries that only it loads: half of all there is. Without it the
 /// server interprets, as it says in its documentation (section 32.2).
@@ -26,28 +26,35 @@ const NO_CLUSTER: &str = r#"mkdir -p "$1/etc/postgresql-common" && echo "create_
 /// Writes `debian.tar`, a real distribution with glibc, perl, set-uid programs and setcap: bookworm's essential
 /// packages, apt and libcap2-bin; no documentation.
 pub(super) fn make(dir: &Path) -> Result<()> {
-    bootstrap(&["libcap2-bin"], EXCLUDED, None, &dir.join("debian.tar"))
+    bootstrap(&["libcap2-bin"], EXCLUDED, &[], &dir.join("debian.tar"))
 }
 
 /// Writes `services.tar`: nginx, PostgreSQL and redis as Debian has them, with curl and iperf3 to talk to.
 pub(super) fn make_services(dir: &Path) -> Result<()> {
     let packages = ["nginx-light", "postgresql-15", "redis-server", "curl", "iperf3"];
     let excluded = [EXCLUDED, COMPILER, &["/usr/share/i18n/*"]].concat();
-    bootstrap(&packages, &excluded, Some(NO_CLUSTER), &dir.join("services.tar"))
+    bootstrap(&packages, &excluded, &[("essential", NO_CLUSTER)], &dir.join("services.tar"))
 }
 
-/// Installs bookworm's essential packages, apt and these, without what they recommend.
-fn bootstrap(packages: &[&str], excluded: &[&str], hook: Option<&str>, tar: &Path) -> Result<()> {
+/// Installs bookworm's essential packages, apt and these, without what they recommend, to an archive or a directory.
+///
+/// A hook is a stage of mmdebstrap's and a script, whose first argument is the root.
+pub(crate) fn bootstrap(
+    packages: &[&str],
+    excluded: &[&str],
+    hooks: &[(&str, &str)],
+    target: &Path,
+) -> Result<()> {
     let mut command = Command::new("mmdebstrap");
     command
         .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH)
-        .args(["--quiet", "--variant=minbase", "--format=tar"])
+        .args(["--quiet", "--variant=minbase"])
         .arg(format!("--include={}", packages.join(",")))
         .arg("--aptopt=APT::Install-Recommends \"false\"")
         .args(excluded.iter().map(|path| format!("--dpkgopt=path-exclude={path}")))
-        .args(hook.map(|hook| format!("--essential-hook={hook}")))
+        .args(hooks.iter().map(|(stage, script)| format!("--{stage}-hook={script}")))
         .arg("bookworm")
-        .arg(tar);
+        .arg(target);
     let output = command.output().context("cannot run mmdebstrap; as root: apt-get install mmdebstrap")?;
     ensure!(
         output.status.success(),

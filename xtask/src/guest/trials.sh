@@ -1,0 +1,25 @@
+# Runs the tests that the plan names, two at a time, each in a process of its own: a line is whom to be, the program, and
+# the test's name.
+export CORACLE_BIN=/work/coracle CORACLE_TEST_IMAGES=/work/images CORACLE_GUEST=1
+cat >/run/trial <<'SCRIPT'
+who=$1 program=$2 name=$3
+log=$(mktemp) started=$(date +%s%N)
+set --
+if [ "$who" = user ]; then
+    echo $$ >"/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/session.scope/cgroup.procs"
+    set -- setpriv --reuid=1000 --regid=1000 --clear-groups
+fi
+timeout --kill-after=5 120 "$@" "/work/bin/$program" --exact "$name" --nocapture >"$log" 2>&1
+code=$?
+tenths=$((($(date +%s%N) - started) / 100000000))
+exec 9>/run/console && flock 9
+if [ $code = 0 ]; then
+    echo "ok    $((tenths / 10)).$((tenths % 10)) s  $who $program $name"
+else
+    echo "FAIL  $((tenths / 10)).$((tenths % 10)) s  $who $program $name: code $code"
+    cat "$log"
+fi
+rm -f "$log"
+exit $code
+SCRIPT
+xargs --arg-file=/work/plan --max-procs=2 --max-lines=1 sh /run/trial
