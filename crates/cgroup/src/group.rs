@@ -271,8 +271,22 @@ impl Group {
                 missing.reason
             ),
             None if mounts.is_empty() => "no cgroup hierarchy is mounted".to_owned(),
+            None if let Some(busy) = self.busy_ancestor() => {
+                format!("`{busy}` above it has processes of its own")
+            }
             None => format!("the `{}` controller is not available", controller.v1_name()),
         }
+    }
+}
+
+impl Group {
+    /// Returns the path of a group above this one that cannot hand out controllers.
+    fn busy_ancestor(&self) -> Option<String> {
+        let member = self.v2()?;
+        let mount = self.mount(member);
+        let is_busy =
+            |parent: &&str| file::open_place(mount.as_fd(), parent).is_ok_and(|dir| competes(dir.as_fd()));
+        std::iter::once(".").chain(ancestors(&member.below)).find(is_busy).map(|parent| mount.show(parent))
     }
 }
 
@@ -357,11 +371,14 @@ pub(crate) fn v2_controllers(dir: BorrowedFd<'_>) -> Controllers {
 
 /// Enables v2 controllers in every ancestor from the root down, as far as the kernel lets us.
 ///
-/// An ancestor that has processes (the root of a cgroup namespace with the engine in it) refuses; then the group is without
-/// those controllers, and a limit that needs one says so.
+/// An ancestor that has processes (the root of a cgroup namespace with the engine in it) is left alone; then the group is
+/// without those controllers, and a limit that needs one says so.
 pub(crate) fn enable(mount: &Mount, below: &str, wanted: Controllers) {
     for parent in std::iter::once(".").chain(ancestors(below)) {
         let Ok(dir) = file::open_place(mount.as_fd(), parent) else { return };
+        if competes(dir.as_fd()) {
+            return;
+        }
         let together: Vec<String> =
             wanted.iter().map(|controller| format!("+{}", controller.v2_name())).collect();
         if file::write(dir.as_fd(), "cgroup.subtree_control", together.join(" ").as_bytes()).is_ok() {
@@ -372,6 +389,16 @@ pub(crate) fn enable(mount: &Mount, below: &str, wanted: Controllers) {
             let _ = file::write(dir.as_fd(), "cgroup.subtree_control", one.as_bytes());
         }
     }
+}
+
+/// Whether a v2 group has processes of its own, which the kernel keeps apart from groups with controllers.
+///
+/// It refuses most controllers. Those of threads it would take (`cpu`, `cpuset`, `pids`), and make groups below such that
+/// no process may enter (Documentation/admin-guide/cgroup-v2.rst, "Threads"). The root of all, without a type, may have both.
+fn competes(dir: BorrowedFd<'_>) -> bool {
+    let mut buffer = [0; 16];
+    accessat(dir, "cgroup.type", Access::EXISTS, AtFlags::empty()).is_ok()
+        && file::read_into(dir, "cgroup.procs", &mut buffer).is_ok_and(|text| !text.is_empty())
 }
 
 /// Removes a group: alone at first, then with its children, bottom up, again until they are idle.

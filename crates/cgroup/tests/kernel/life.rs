@@ -105,7 +105,7 @@ fn thread_puts_itself_into_the_v1_groups() {
 
 #[test]
 fn empty_cpuset_of_a_foreign_parent_takes_processes() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     // Somebody else's group has neither cpus nor clone_children.
     let place = parent.all.iter().find(|hierarchy| hierarchy.label().contains("cpuset")).unwrap();
     let foreign = place.mountpoint.join(parent.path("a/b").to_string().trim_start_matches('/'));
@@ -154,7 +154,7 @@ fn v2_side_stands_alone() {
     group.delegate(1234, 1234).unwrap();
     let owner = |file: &str| {
         use std::os::unix::fs::MetadataExt;
-        std::fs::metadata(format!("/sys/fs/cgroup/unified{}/{file}", group.path())).unwrap().uid()
+        std::fs::metadata(format!("{}/{file}", group.paths()["unified"])).unwrap().uid()
     };
     assert_eq!((owner(""), owner("cgroup.procs"), owner("cgroup.freeze")), (1234, 1234, 0));
     group.destroy().unwrap();
@@ -196,6 +196,9 @@ fn read_only_hierarchies_are_left_out_with_the_reason() {
     let group = parent.group_in(&read_only(|_| true), "web");
     assert!(group.unavailable().unwrap().reason.ends_with("it is mounted read-only"));
 
+    if parent.all.mode() == Mode::V2 {
+        return;
+    }
     let group = parent.group_in(&read_only(|hierarchy| hierarchy.label() == "pids"), "web");
     assert!(group.unavailable().is_none());
     let warnings = group.apply(&Resources { pids: Some(Pids { limit: 7 }), ..Resources::default() }).unwrap();

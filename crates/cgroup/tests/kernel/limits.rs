@@ -1,4 +1,4 @@
-//! Every limit is written, read back, and the important ones are felt.
+//! Every limit of v1 is written and read back; the important ones of both versions are felt.
 
 use std::os::fd::AsFd;
 
@@ -10,16 +10,16 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use crate::{Parent, Script, eventually, read};
 
-const MIB: i64 = 1 << 20;
+pub(crate) const MIB: i64 = 1 << 20;
 
-fn memory(limit: i64, swap: i64) -> Resources {
+pub(crate) fn memory(limit: i64, swap: i64) -> Resources {
     let memory = Memory { limit: Some(limit), swap: Some(swap), ..Memory::default() };
     Resources { memory: Some(memory), ..Resources::default() }
 }
 
 #[test]
 fn memory_and_swap_are_raised_and_lowered_in_any_order() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group("web");
     let unlimited = "9223372036854771712";
     let table = [
@@ -44,7 +44,7 @@ fn memory_and_swap_are_raised_and_lowered_in_any_order() {
 
 #[test]
 fn other_memory_limits_are_read_back() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group("web");
     let memory = Memory {
         reservation: Some(8 * MIB),
@@ -63,7 +63,7 @@ fn other_memory_limits_are_read_back() {
 
 #[test]
 fn processor_limits_are_read_back() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group("web");
     let set = |cpu: Cpu| group.apply(&Resources { cpu: Some(cpu), ..Resources::default() });
     let file = |name| read("cpu", &group, name);
@@ -102,7 +102,7 @@ fn processor_limits_are_read_back() {
 
 #[test]
 fn real_time_runtime_needs_room_in_the_parent() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group("web");
     let cpu = Cpu { realtime_period: Some(500_000), realtime_runtime: Some(1000), ..Cpu::default() };
     // The parent has none to give, which is the kernel's answer and must not be lost.
@@ -116,7 +116,7 @@ fn real_time_runtime_needs_room_in_the_parent() {
 #[test]
 fn block_limits_are_read_back() {
     let Some((major, minor)) = some_disk() else { return };
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group("web");
     let rate = |rate| vec![ThrottleDevice { major, minor, rate }];
     let io = BlockIo {
@@ -148,7 +148,7 @@ fn block_limits_are_read_back() {
 
 /// Returns the number of a whole disk of this machine.
 #[expect(clippy::disallowed_methods, reason = "the plain look from outside")]
-fn some_disk() -> Option<(i64, i64)> {
+pub(crate) fn some_disk() -> Option<(i64, i64)> {
     std::fs::read_dir("/sys/block").ok()?.filter_map(Result::ok).find_map(|entry| {
         let text = std::fs::read_to_string(entry.path().join("dev")).ok()?;
         let (major, minor) = text.trim().split_once(':')?;
@@ -158,7 +158,7 @@ fn some_disk() -> Option<(i64, i64)> {
 
 #[test]
 fn controllers_that_are_not_there_are_named() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group_in(&parent.v1(), "web");
     let limits = Resources {
         hugepage_limits: vec![HugepageLimit { page_size: "2MB".to_owned(), limit: 0 }],
@@ -186,7 +186,7 @@ fn controllers_that_are_not_there_are_named() {
 
 #[test]
 fn v2_controller_beside_v1_is_enabled_when_a_limit_needs_it() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let root = "/sys/fs/cgroup/unified/cgroup.subtree_control";
     let group = parent.group("web");
     let limits = Resources {
@@ -203,8 +203,8 @@ fn v2_controller_beside_v1_is_enabled_when_a_limit_needs_it() {
 }
 
 #[test]
-fn unified_keys_are_written_on_v2() {
-    let parent = Parent::new();
+fn unified_keys_are_written_on_v2_beside_v1() {
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group_in(&parent.v2(), "web");
     let set = |key: &str, value: &str| {
         let unified = [(key.to_owned(), value.to_owned())].into();
@@ -248,7 +248,8 @@ fn memory_hog_is_killed_and_counted() {
     assert_eq!(group.oom_count().unwrap(), 1);
     let memory = group.stats().unwrap().memory.unwrap();
     assert_eq!((memory.limit, memory.swap_limit, memory.oom_kills), (Some(24 << 20), Some(24 << 20), 1));
-    assert!(memory.peak.unwrap() >= 20 << 20 && memory.limit_hits > 0, "{memory:?}");
+    // Only since Linux 5.19 does v2 keep the highest usage.
+    assert!(memory.peak.is_none_or(|peak| peak >= 20 << 20) && memory.limit_hits > 0, "{memory:?}");
 }
 
 /// Makes the nodes of /dev/null, zero and full, and a script that tries to open each for reading and writing.
@@ -281,7 +282,7 @@ fn some_devices() -> Vec<DeviceRule> {
 
 #[test]
 fn device_rules_are_felt() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group("web");
     let resources = Resources { devices: some_devices(), ..Resources::default() };
     assert_eq!(group.apply(&resources).unwrap(), []);
@@ -319,7 +320,7 @@ fn device_program_passes_the_verifier_and_is_felt() {
 
 #[test]
 fn limits_take_the_place_of_others_together_or_not_at_all() {
-    let parent = Parent::new();
+    let Some(parent) = Parent::of_v1() else { return };
     let group = parent.group("web");
     let first = Resources {
         cpu: Some(Cpu { shares: Some(512), quota: Some(50_000), period: Some(100_000), ..Cpu::default() }),
