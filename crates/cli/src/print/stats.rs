@@ -1,6 +1,6 @@
 //! What containers use.
 
-use engine::request::view::{StatsRow, Traffic, Usage};
+use engine::request::view::{Pressure, StatsRow, Traffic, Usage};
 use serde_json::{Value, json};
 
 use super::rows::{Heads, Row, formatted};
@@ -20,9 +20,12 @@ pub struct StatsView {
 const HEADS: &Heads = &[
     ("BlockIO", "BLOCK I/O"),
     ("CPUPerc", "CPU %"),
+    ("CPUPressure", "CPU PRESSURE"),
     ("Container", "CONTAINER"),
     ("ID", "CONTAINER ID"),
+    ("IOPressure", "I/O PRESSURE"),
     ("MemPerc", "MEM %"),
+    ("MemPressure", "MEM PRESSURE"),
     ("MemUsage", "MEM USAGE / LIMIT"),
     ("Name", "NAME"),
     ("NetIO", "NET I/O"),
@@ -60,9 +63,12 @@ fn object(row: &StatsRow, truncate: bool) -> Value {
     json!({
         "BlockIO": shown(&|usage| traffic(usage.block), "--"),
         "CPUPerc": shown(&|usage| format!("{:.2}%", usage.cpu_percent), "--"),
+        "CPUPressure": shown(&|usage| pressure(usage, |pressure| pressure.cpu), "--"),
         "Container": word,
         "ID": short_id(id, truncate),
+        "IOPressure": shown(&|usage| pressure(usage, |pressure| pressure.block), "--"),
         "MemPerc": shown(&|usage| format!("{:.2}%", memory_percent(usage)), "--"),
+        "MemPressure": shown(&|usage| pressure(usage, |pressure| pressure.memory), "--"),
         "MemUsage": shown(&memory, "-- / --"),
         "Name": name,
         "NetIO": shown(&|usage| traffic(usage.network), "--"),
@@ -79,6 +85,10 @@ fn memory_percent(usage: &Usage) -> f64 {
         0 => 0.0,
         limit => usage.memory as f64 / limit as f64 * 100.0,
     }
+}
+
+fn pressure(usage: &Usage, part: impl Fn(&Pressure) -> f64) -> String {
+    usage.pressure.as_ref().map_or_else(|| "--".to_owned(), |pressure| format!("{:.2}%", part(pressure)))
 }
 
 fn traffic(traffic: Traffic) -> String {
@@ -101,6 +111,7 @@ fn usage_for_people_and_programs() {
         network: Traffic { received: 1_234, sent: 0 },
         block: Traffic { received: 4_260_000, sent: 999 },
         pids: 12,
+        pressure: Some(Pressure { cpu: 12.5, memory: 0.0, block: 3.0 }),
     };
     let rows = [row("a", "web", Some(busy)), row("b", "off", Some(Usage::default())), row("c", "odd", None)];
     let shown = |format: &str, truncate| {

@@ -8,7 +8,7 @@ use super::exec::open_group;
 use super::find::{Container, find};
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::view::{StatsRow, Traffic, Usage};
+use crate::request::view::{Pressure, StatsRow, Traffic, Usage};
 use crate::request::{NetworkMode, StatsRequest};
 
 /// Looks again and again; shares of processors are those since the look before.
@@ -91,6 +91,11 @@ impl<'a> Watch<'a> {
             received: counters.io.iter().map(|device| device.read_bytes).sum(),
             sent: counters.io.iter().map(|device| device.write_bytes).sum(),
         };
+        usage.pressure = counters.pressure.map(|pressure| Pressure {
+            cpu: pressure.cpu.some_percent[0],
+            memory: pressure.memory.some_percent[0],
+            block: pressure.io.some_percent[0],
+        });
         let count = || group.processes().map_or(0, |processes| processes.len() as u64);
         usage.pids = counters.pids.map_or_else(count, |pids| pids.current);
         // What goes over the host's own interfaces is not the container's.

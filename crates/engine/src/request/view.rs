@@ -83,6 +83,16 @@ pub struct Usage {
     /// Read and written.
     pub block: Traffic,
     pub pids: u64,
+    /// Absent where the kernel does not account it.
+    pub pressure: Option<Pressure>,
+}
+
+/// Percent of the last ten seconds in which some of the processes waited, for each.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pressure {
+    pub cpu: f64,
+    pub memory: f64,
+    pub block: f64,
 }
 
 /// Bytes in two directions.
