@@ -389,7 +389,20 @@ impl<'a> Builder<'a> {
                 let private = mount::create("tmpfs", &[], mount::Attr::empty())?;
                 let private = Dir::from_fd(private, Path::new("/"));
                 private.mknod("null", FileType::CharacterDevice, 0o666, device)?;
-                Ok(mount::clone_fd(private.open_path_nofollow("null")?.as_fd(), false)?)
+                match mount::clone_fd(private.open_path_nofollow("null")?.as_fd(), false) {
+                    // Before Linux 6.15 a mount in no namespace cannot be cloned. The host's is still in sight.
+                    Err(error) if error.errno() == Some(rustix::io::Errno::INVAL) => {
+                        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                        let null = rustix::fs::open("/dev/null", flags, Mode::empty())
+                            .ok()
+                            .filter(is_null)
+                            .ok_or_else(|| {
+                            Failure::refused("cannot mask files: the host has no /dev/null")
+                        })?;
+                        Ok(mount::clone_fd(null.as_fd(), false)?)
+                    }
+                    clone => Ok(clone?),
+                }
             }
         }
     }
