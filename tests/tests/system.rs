@@ -127,3 +127,36 @@ fn who_may_not_run_containers_is_told_what_is_missing() {
     engine.command_as(std::path::Path::new("setpriv"), &doctor).run().fails_with(1).stdout_has("BROKEN");
     std::os::unix::fs::chown(engine.base(), Some(0), None).unwrap();
 }
+
+#[test]
+fn an_ordinary_user_is_refused_in_one_line_with_the_remedy() {
+    let engine = Engine::new();
+    let archive = xtask::images::ensure("busybox").unwrap().join("busybox.tar");
+    let archive = archive.to_str().expect("plain");
+    let program = engine.base().join("program");
+    fs::copy(engine.binary(), &program).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        std::os::unix::fs::chown(engine.base(), Some(65534), None).unwrap();
+    }
+    let as_user = |arguments: &[&str]| {
+        let setpriv = ["--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().expect("plain")];
+        match is_root {
+            true => engine.command_as(std::path::Path::new("setpriv"), &[&setpriv, arguments].concat()).run(),
+            // Somebody with a session and a subtree of the cgroups: that does not help, but the answer is the same.
+            false => engine.run(arguments),
+        }
+    };
+    let elsewhere = ["--root", "/var/lib/coracle-absent", "ps"];
+    for arguments in [&["import", archive, "busybox"][..], &elsewhere] {
+        let refused = as_user(arguments);
+        assert_ne!(refused.code, 0, "{refused}");
+        let lines: Vec<&str> = refused.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{refused}");
+        assert!(lines[0].starts_with("error: cannot "), "{refused}");
+        assert_eq!(lines[1], "hint: run as root of the machine: there is no rootless mode yet");
+    }
+    if is_root {
+        std::os::unix::fs::chown(engine.base(), Some(0), None).unwrap();
+    }
+}

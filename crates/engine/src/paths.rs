@@ -112,6 +112,10 @@ fn make(directory: &Path) -> Result<()> {
         return Ok(());
     }
     sys::fs::create_dir_all(directory).map_err(|error| {
-        Error::from(error).hint("run as root, or choose other places with --root and --run-root")
+        // Elsewhere somebody without privilege would get no further.
+        Error::from(error).hint(match crate::system::has_admin() {
+            true => "choose other places with --root and --run-root",
+            false => crate::system::NEEDS_ROOT,
+        })
     })
 }

@@ -28,7 +28,8 @@ pub fn import(engine: &Engine, request: &ImportRequest, stdin: impl Read + Send)
         Some(path) => images.import(open_source(path)?, &import),
         None => images.import(stdin, &import),
     }
-    .doing(|| format!("cannot import {}", source_name(request.source.as_deref())))?;
+    .doing(|| format!("cannot import {}", source_name(request.source.as_deref())))
+    .map_err(crate::system::explain_denied)?;
     let (id, named) = (id.to_string(), reference.map(|reference| reference.familiar().to_string()));
     crate::events::of_image(engine, &id, &id, "import");
     if let Some(name) = named {
@@ -45,7 +46,8 @@ pub fn load(engine: &Engine, request: &LoadRequest, stdin: impl Read + Send) -> 
         Some(path) => images.load(open_source(path)?, wanted.as_ref()),
         None => images.load(stdin, wanted.as_ref()),
     }
-    .doing(|| format!("cannot load {}", source_name(request.input.as_deref())))?;
+    .doing(|| format!("cannot load {}", source_name(request.input.as_deref())))
+    .map_err(crate::system::explain_denied)?;
     let mut lines = Vec::new();
     for image in loaded {
         let id = image.id.to_string();

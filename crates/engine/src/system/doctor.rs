@@ -4,6 +4,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use oci::class::Class;
 use sys::credentials::{capability_number, effective_capabilities};
 use sys::mount;
 
@@ -83,16 +84,26 @@ fn root_rights() -> DoctorRow {
         (true, false) => (Verdict::Broken, "CAP_SYS_ADMIN in a user namespace only"),
         (false, _) => (Verdict::Broken, "no CAP_SYS_ADMIN"),
     };
-    row("privilege", verdict, found, Some("run as root of the machine: there is no rootless mode yet"))
+    row("privilege", verdict, found, Some(NEEDS_ROOT))
 }
 
-fn has_admin() -> bool {
+/// What somebody without privilege is told.
+pub(crate) const NEEDS_ROOT: &str = "run as root of the machine: there is no rootless mode yet";
+
+/// Adds to what the kernel did not permit that it needs root, where the caller has not its rights.
+pub(crate) fn explain_denied(error: Error) -> Error {
+    let denied = error.class() == Class::Denied && error.remedy().is_none() && !has_admin();
+    if denied { error.hint(NEEDS_ROOT) } else { error }
+}
+
+pub(crate) fn has_admin() -> bool {
     let admin = capability_number("CAP_SYS_ADMIN").unwrap_or(21);
     effective_capabilities().is_ok_and(|set| set & (1 << admin) != 0)
 }
 
-/// In the first user namespace all ids are mapped to themselves (user_namespaces(7)).
-fn is_initial_user_namespace() -> bool {
+/// Whether ids are what they are to the machine: in the first user namespace all are mapped to themselves
+/// (user_namespaces(7)).
+pub fn is_initial_user_namespace() -> bool {
     sys::fs::read_to_string("/proc/self/uid_map")
         .is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
