@@ -109,7 +109,7 @@ pub(super) fn parse(args: &[OsString], caller: &dyn Caller) -> Result<(Global, V
 
 /// Root of a user namespace is a user of the machine as well, and cannot write to /run.
 fn default_root(rootless: Rootless, caller: &dyn Caller) -> PathBuf {
-    let is_user = || !rustix::process::geteuid().is_root() || in_user_namespace();
+    let is_user = || !rustix::process::geteuid().is_root() || !engine::system::is_initial_user_namespace();
     let own = match rootless {
         Rootless::No => None,
         Rootless::Yes => caller.var("XDG_RUNTIME_DIR"),
@@ -117,12 +117,6 @@ fn default_root(rootless: Rootless, caller: &dyn Caller) -> PathBuf {
     };
     let base = own.map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| "/run".into());
     base.join(ROOT)
-}
-
-/// Whether not all ids are what they are to the machine (user_namespaces(7)).
-fn in_user_namespace() -> bool {
-    let map = sys::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().ne(["0", "0", "4294967295"])
 }
 
 fn version() -> String {

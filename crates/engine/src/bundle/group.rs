@@ -5,8 +5,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use oci::runtime::{Linux, Mount, NamespaceKind, Resources, Spec};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::system::is_initial_user_namespace;
 
 /// Makes the group that a specification names, with all limits but that of processes; `owner` are ids of the host.
 pub(super) fn make(
@@ -50,8 +52,13 @@ fn limit(group: &cgroup::Group, resources: &Resources) -> Result<Vec<cgroup::War
     if group.needs_device_program()
         && let Some(directory) = group.v2_fd()
     {
-        let program = sys::bpf::load_cgroup_device(&cgroup::device_program(&resources.devices)?)?;
-        sys::bpf::attach_cgroup_device(program.as_fd(), directory, None)?;
+        match sys::bpf::load_cgroup_device(&cgroup::device_program(&resources.devices)?) {
+            Ok(program) => sys::bpf::attach_cgroup_device(program.as_fd(), directory, None)?,
+            // Only who owns the machine loads programs. Root of a user namespace makes no device nodes (mknod(2)), and
+            // none works in what it mounts; those that the host has and it binds are opened by its rights on the host.
+            Err(error) if error.errno() == Some(Errno::PERM) && !is_initial_user_namespace() => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(warnings)
 }
