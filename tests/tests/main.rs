@@ -6,6 +6,7 @@ mod build;
 mod confinement;
 mod crash;
 mod events;
+mod guest;
 mod harness;
 mod health;
 mod images;

@@ -10,7 +10,7 @@ use super::output;
 use crate::images::{EXCLUDED, bootstrap};
 
 /// Tools that the tests run, and what the initramfs is made of.
-const PACKAGES: &[&str] = &["busybox-static", "iproute2", "kmod", "nftables"];
+const PACKAGES: &[&str] = &["busybox-static", "iproute2", "kmod", "nftables", "procps"];
 
 /// Fetches the kernel that the metapackage names today and puts it apart. Installed as a package it would make an
 /// initramfs of its own, for minutes.

@@ -38,7 +38,29 @@ const USUAL: &[Area] = &[
     Area { who: Who::Root, ..GROUPS },
     // What is left out makes devices, gives groups away, or is about v1.
     Area { who: Who::User, but: &["as_root", "device", "stands_alone", "thread_puts"], ..GROUPS },
-    Area { names: &["limits::"], ..PROGRAMS },
+    Area {
+        names: &[
+            "binds::the_hosts_dev",
+            "isolation::every_namespace",
+            "isolation::root_inside",
+            "life::a_paused",
+            "life::limits_are_changed",
+            "life::stats",
+            "life::the_state",
+            "lifecycle::a_container_is_created",
+            "lifecycle::stop_and_kill",
+            "limits::",
+            "network::addresses::a_network_with_ipv6",
+            "network::addresses::the_default_bridge",
+            "runtime::bundles::limits",
+            "runtime::exec::",
+            "runtime::life::",
+            "runtime::limits::",
+            "runtime::rootless::",
+        ],
+        ..PROGRAMS
+    },
+    Area { who: Who::User, names: &["system::an_ordinary_user"], ..PROGRAMS },
 ];
 
 /// Nearly everything, for an hour.
@@ -52,7 +74,7 @@ const PROGRAMS: Area = Area {
     who: Who::Root,
     names: &[""],
     // What needs another engine or a whole distribution.
-    but: &["podman", "programs::", "guest::"],
+    but: &["podman", "docker", "daemon", "containerd", "programs::", "keep::", "guest::"],
 };
 
 /// Which tests run.
