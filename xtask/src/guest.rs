@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! vmlinuz + initramfs ──▶ /dev/vda  a small Debian, made once (guest/system.rs)
-//!                         /dev/vdb  at /work, made for each run: init, run, and what the run needs
+//!                         /dev/vdb  at /task, made for each run: init, run, and what the run needs
 //! console ◀── all output, then `guest-exit: CODE`
 //! ```
 

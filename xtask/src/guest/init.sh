@@ -29,7 +29,7 @@ done
 echo $$ >$groups/system.slice/guest.service/cgroup.procs
 
 echo "guest: Linux $(uname -r), up after $(cut -d' ' -f1 /proc/uptime) s"
-sh /work/run
+sh /task/run
 echo "guest-exit: $?"
 # Nobody else asks for the machine; the runner ends it at once.
 sleep 2

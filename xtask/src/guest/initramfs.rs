@@ -84,7 +84,7 @@ mod tests {
         assert!(starts.len() == 4 && starts.iter().all(|at| at % 4 == 0), "{text}");
         assert_eq!(&text[starts[1] + 14..starts[1] + 22], "000081ED");
         assert_eq!(&text[starts[1] + 54..starts[1] + 62], "00000005");
-        assert!(text[starts[1]..].starts_with(&format!("{}bin/a...hello...", &text[starts[1]..][..110])));
+        assert!(text[starts[1]..].starts_with(&format!("{}bin/a.hello...", &text[starts[1]..][..110])));
     }
 
     #[test]

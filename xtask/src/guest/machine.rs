@@ -25,9 +25,9 @@ const WORK_DISK: &str = "1G";
 
 /// What a guest is to do.
 pub struct Work {
-    /// A script for `sh`; it starts at the root, as root, with everything below `/work`.
+    /// A script for `sh`; it starts at the root, as root, with everything below `/task`.
     pub script: String,
-    /// Files and directories of this machine, and their names below `/work`.
+    /// Files and directories of this machine, and their names below `/task`.
     pub files: Vec<(PathBuf, String)>,
     /// After this time the machine is switched off.
     pub timeout: Duration,

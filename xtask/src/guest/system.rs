@@ -34,8 +34,8 @@ const EARLY: &[&str] = &["virtio_pci", "virtio_blk", "ext4"];
 const INIT: &str = r#"#!/bin/busybox sh
 mount -t devtmpfs dev /dev
 while read -r module; do insmod "/modules/$module"; done </modules/order
-mount -t ext4 -o noatime /dev/vda /root && mount -t ext4 -o noatime /dev/vdb /root/work &&
-mount --move /dev /root/dev && exec switch_root /root /work/init
+mount -t ext4 -o noatime /dev/vda /root && mount -t ext4 -o noatime /dev/vdb /root/task &&
+mount --move /dev /root/dev && exec switch_root /root /task/init
 echo "the guest has no disks"; echo "guest-exit: 255"; sleep 1; reboot -f
 "#;
 
@@ -43,7 +43,7 @@ echo "the guest has no disks"; echo "guest-exit: 255"; sleep 1; reboot -f
 pub(crate) fn make(dir: &Path) -> Result<()> {
     let tree = dir.join("tree");
     bootstrap(PACKAGES, EXCLUDED, &[("customize", KERNEL)], &tree)?;
-    fs::create_dir(tree.join("work"))?;
+    fs::create_dir(tree.join("task"))?;
     fs::rename(tree.join("vmlinuz"), dir.join("vmlinuz"))?;
     fs::write(dir.join("initramfs"), initramfs(&tree)?)?;
     make_disk(&tree, DISK, &dir.join("disk.ext4"))?;
