@@ -29,8 +29,8 @@ test: ## Everything that must hold before a commit.
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 soak: ## The looped tests: starts, kills and races for a long time.
-	@$(PREPARE) test; $(RELEASE); $(COUNTING); cargo xtask images; \
-	CORACLE_SOAK=1 NEXTEST_PROFILE=soak run_tests --release
+	@CORACLE_SOAK=1; export CORACLE_SOAK; $(PREPARE) test; $(RELEASE); $(COUNTING); cargo xtask images; \
+	NEXTEST_PROFILE=soak run_tests --release
 
 fuzz: ## Every property test with many more cases.
 	@$(PREPARE) test; $(RELEASE); $(COUNTING); cargo xtask images; \
