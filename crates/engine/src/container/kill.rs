@@ -41,8 +41,9 @@ fn kill_one(engine: &Engine, request: &KillRequest, word: &str) -> Result<()> {
     if ends {
         note_stop(engine, &container.record)?;
     }
-    sys::process::signal(pidfd.as_fd(), signal)?;
+    // Its end, of which the supervisor tells, must not come first.
     tell(engine, &container.record, signal);
+    sys::process::signal(pidfd.as_fd(), signal)?;
     if ends {
         thaw(&container);
     }

@@ -50,8 +50,8 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str, tell: &(dyn Fn(&
     let status = status.unwrap_or_default();
     let signal = request.signal.map_or_else(|| stop_signal(&container), Signal::number);
     let timeout = request.timeout.unwrap_or_else(|| container.record.request.stop_timeout_or_default());
-    let _ = sys::process::signal(pidfd.as_fd(), signal);
     super::kill::tell(engine, &container.record, signal);
+    let _ = sys::process::signal(pidfd.as_fd(), signal);
     super::pause::thaw(&container);
     let patience = match timeout {
         Timeout::Never => None,
@@ -61,8 +61,8 @@ fn stop_one(engine: &Engine, request: &StopRequest, word: &str, tell: &(dyn Fn(&
         tell(&text);
     }
     if !until_gone(&container, Some(&pidfd), patience)? {
-        let _ = sys::process::signal(pidfd.as_fd(), libc::SIGKILL);
         super::kill::tell(engine, &container.record, libc::SIGKILL);
+        let _ = sys::process::signal(pidfd.as_fd(), libc::SIGKILL);
         thaw_again(engine, &container);
         until_gone(&container, Some(&pidfd), None)?;
     }
