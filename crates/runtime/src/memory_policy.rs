@@ -17,7 +17,7 @@ pub const MODES: [&str; 7] = [
     "MPOL_WEIGHTED_INTERLEAVE",
 ];
 
-/// The flags, by their bits from [`FIRST_FLAG_BIT`] on.
+/// The flags, by their bits from `FIRST_FLAG_BIT` on.
 pub const FLAGS: [&str; 3] = ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"];
 const FIRST_FLAG_BIT: u32 = 13;
 

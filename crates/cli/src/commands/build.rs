@@ -66,8 +66,12 @@ pub(crate) struct Args {
     /// Shared memory size for build containers
     #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     shm_size: Option<u64>,
-    /// Image identifier (format: "[registry/]repository[:tag]")
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        help = "Image identifier (format: \"[registry/]repository[:tag]\")"
+    )]
     tag: Vec<String>,
     /// Set the target build stage to build
     #[arg(long, value_name = "STAGE", default_value = "", hide_default_value = true)]
