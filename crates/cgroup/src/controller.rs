@@ -57,6 +57,16 @@ impl Controller {
         }
     }
 
+    /// Tells what would make it available.
+    pub(crate) fn remedy(self) -> &'static str {
+        match self {
+            Memory => "boot with `cgroup_enable=memory`, or have the memory controller delegated",
+            NetCls | NetPrio => "mount the cgroup v1 hierarchy of that controller",
+            Devices => "mount the cgroup v1 `devices` hierarchy, or use cgroup v2",
+            _ => "mount or delegate the controller, or leave the limit out",
+        }
+    }
+
     fn parse(name: &str) -> Option<Self> {
         ALL.into_iter().find(|controller| controller.v1_name() == name || controller.v2_name() == name)
     }

@@ -73,6 +73,6 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not in force: {}", self.limit, self.reason)
+        write!(f, "{} is not in force: {}; {}", self.limit, self.reason, self.remedy)
     }
 }

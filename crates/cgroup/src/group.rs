@@ -257,33 +257,36 @@ impl Group {
         self.members.iter().find(|member| self.mount(member).facts.v1_controllers().contains(controller))
     }
 
-    /// Tells why a controller cannot be used.
-    pub(crate) fn why_missing(&self, controller: Controller) -> String {
+    /// Tells why a controller cannot be used, and what would change that.
+    pub(crate) fn why_missing(&self, controller: Controller) -> (String, &'static str) {
         let mounts = self.hierarchies.mounts();
         let missing = self.missing.iter().find(|missing| {
             let mount = &mounts[missing.mount];
             mount.facts.v1_controllers().contains(controller) || mount.offered.contains(controller)
         });
-        match missing {
+        let reason = match missing {
             Some(missing) => format!(
                 "cannot use the `{}` hierarchy: {}",
                 mounts[missing.mount].facts.label(),
                 missing.reason
             ),
             None if mounts.is_empty() => "no cgroup hierarchy is mounted".to_owned(),
-            None if let Some(busy) = self.busy_ancestor() => {
-                format!("`{busy}` above it has processes of its own")
+            None if let Some(busy) = self.busy_ancestor(controller) => {
+                let remedy = "move them into a group below it, or choose another parent group";
+                return (format!("`{busy}` above it has processes of its own"), remedy);
             }
             None => format!("the `{}` controller is not available", controller.v1_name()),
-        }
+        };
+        (reason, controller.remedy())
     }
-}
 
-impl Group {
-    /// Returns the path of a group above this one that cannot hand out controllers.
-    fn busy_ancestor(&self) -> Option<String> {
+    /// Returns the path of a group above this one that could hand out the controller, had it no processes.
+    fn busy_ancestor(&self, controller: Controller) -> Option<String> {
         let member = self.v2()?;
         let mount = self.mount(member);
+        if !mount.offered.contains(controller) {
+            return None;
+        }
         let is_busy =
             |parent: &&str| file::open_place(mount.as_fd(), parent).is_ok_and(|dir| competes(dir.as_fd()));
         std::iter::once(".").chain(ancestors(&member.below)).find(is_busy).map(|parent| mount.show(parent))

@@ -140,8 +140,8 @@ impl Group {
         let member = match writer.place(Controller::Pids) {
             Place::V1(member) | Place::V2(member) => member,
             Place::Nowhere => {
-                let reason = self.why_missing(Controller::Pids);
-                writer.warn(write.limit, reason, remedy(Controller::Pids));
+                let (reason, remedy) = self.why_missing(Controller::Pids);
+                writer.warn(write.limit, reason, remedy);
                 return Ok(PidsLimit { open: None, write, warnings: writer.warnings });
             }
         };
@@ -230,10 +230,10 @@ impl<'g> Writer<'g> {
                 self.carry_out(member, plan)
             }
             Place::Nowhere => {
-                let reason = self.group.why_missing(controller);
+                let (reason, remedy) = self.group.why_missing(controller);
                 for write in plan.writes.iter().filter(|write| write.otherwise != Otherwise::Skip) {
                     if self.warnings.last().is_none_or(|last| last.limit != write.limit) {
-                        self.warn(write.limit, reason.clone(), remedy(controller));
+                        self.warn(write.limit, reason.clone(), remedy);
                     }
                 }
                 Ok(())
@@ -381,8 +381,8 @@ impl<'g> Writer<'g> {
         let rules = parse_rules(rules)?;
         let Some(member) = self.group.v1(Controller::Devices) else {
             if !self.group.needs_device_program() {
-                let reason = self.group.why_missing(Controller::Devices);
-                self.warn("device rules", reason, remedy(Controller::Devices));
+                let (reason, remedy) = self.group.why_missing(Controller::Devices);
+                self.warn("device rules", reason, remedy);
             }
             return Ok(());
         };
@@ -433,16 +433,6 @@ impl<'g> Writer<'g> {
             }
         }
         Ok(())
-    }
-}
-
-/// Tells what would make a controller available.
-fn remedy(controller: Controller) -> &'static str {
-    match controller {
-        Controller::Memory => "boot with `cgroup_enable=memory`, or have the memory controller delegated",
-        Controller::NetCls | Controller::NetPrio => "mount the cgroup v1 hierarchy of that controller",
-        Controller::Devices => "mount the cgroup v1 `devices` hierarchy, or use cgroup v2",
-        _ => "mount or delegate the controller, or leave the limit out",
     }
 }
 

@@ -135,7 +135,7 @@ impl Group {
     pub(crate) fn unsupported(&self, verb: &'static str) -> Error {
         let reason = match self.unavailable() {
             Some(warning) => warning.reason,
-            None => self.why_missing(Controller::Freezer),
+            None => self.why_missing(Controller::Freezer).0,
         };
         Error::Unsupported { verb, path: self.path.to_string(), reason }
     }

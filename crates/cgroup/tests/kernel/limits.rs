@@ -170,9 +170,12 @@ fn controllers_that_are_not_there_are_named() {
     assert_eq!(
         told,
         [
-            "huge page limit is not in force: the `hugetlb` controller is not available",
-            "network class is not in force: the `net_cls` controller is not available",
-            "RDMA limit is not in force: the `rdma` controller is not available",
+            "huge page limit is not in force: the `hugetlb` controller is not available; \
+             mount or delegate the controller, or leave the limit out",
+            "network class is not in force: the `net_cls` controller is not available; \
+             mount the cgroup v1 hierarchy of that controller",
+            "RDMA limit is not in force: the `rdma` controller is not available; \
+             mount or delegate the controller, or leave the limit out",
         ]
     );
     let unified =

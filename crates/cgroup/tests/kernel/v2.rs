@@ -114,7 +114,10 @@ fn what_v2_lacks_is_named_and_raw_keys_are_written() {
     let group = parent.group("web");
     let network = NetworkResources { class_id: Some(1), priorities: Vec::new() };
     let warnings = group.apply(&Resources { network: Some(network), ..Resources::default() }).unwrap();
-    assert_eq!(warnings[0].to_string(), "network class is not in force: cgroup v2 has no such limit");
+    assert_eq!(
+        warnings[0].to_string(),
+        "network class is not in force: cgroup v2 has no such limit; match the cgroup's path in the firewall"
+    );
     assert_eq!(group.apply(&unified("memory.high", "33554432")).unwrap(), []);
     assert_eq!(read("memory", &group, "memory.high"), "33554432");
     assert_eq!(group.apply(&unified("cgroup.max.depth", "3")).unwrap(), []);
@@ -168,7 +171,8 @@ fn below_a_group_with_processes_limits_are_told_to_be_missing() {
     let web = parent.group("busy/web");
     let limits = Resources { pids: Some(Pids { limit: 7 }), ..memory(64 * MIB, 64 * MIB) };
     let warnings = web.apply(&limits).unwrap();
-    assert!(warnings[0].reason.ends_with("/busy` above it has processes of its own"), "{warnings:?}");
+    let why = "/busy` above it has processes of its own; move them into a group below it, or choose another parent group";
+    assert!(warnings.iter().all(|warning| warning.to_string().ends_with(why)), "{warnings:?}");
     // And it takes processes as ever: threaded controllers, which the kernel would enable, would forbid that.
     let other = Script::new("true");
     web.attach(other.pid()).unwrap();
