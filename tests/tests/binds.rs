@@ -170,6 +170,12 @@ fn the_hosts_dev_and_proc_can_be_shown_and_stay_as_they_are() {
     run(&engine, &["-v", &format!("{}:/dev", empty.display())], "ls /dev; cat /proc/interrupts /proc/keys")
         .ok()
         .prints("file\npts");
+    // What covers them is not to be changed through: with the host's ids it might be the host's own null device.
+    let null = || fs::symlink_metadata("/dev/null").unwrap().mode();
+    let mode = null();
+    let flags = ["--userns", "host", "-v", &format!("{}:/dev", empty.display())];
+    run(&engine, &flags, "chmod 600 /proc/interrupts /proc/keys; true").ok();
+    assert_eq!(null(), mode);
     // What lies there is never replaced by a device.
     let dir = directory(&engine, "dir");
     let volume = format!("{}:/data", dir.display());

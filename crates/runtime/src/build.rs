@@ -16,6 +16,7 @@
 
 mod copyup;
 mod idmap;
+mod masks;
 mod mounts;
 mod rootfs;
 mod sources;
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, Uid};
 use rustix::thread::set_thread_res_uid;
-use sys::mount::{self, Change, Parameter};
+use sys::mount::{self, Change};
 use sys::process::{self, Child, NEWCGROUP, NEWIPC, NEWNET, NEWPID, NEWUSER, NEWUTS};
 use sys::{Context, Dir};
 
@@ -352,81 +353,6 @@ impl<'a> Builder<'a> {
         // They have followed the effective ones.
         process::set_fs_ids(self.plan.root_uid, self.plan.root_gid)?;
         outcome
-    }
-
-    fn mask(&mut self, path: &Path) -> Outcome<()> {
-        let root = self.root()?;
-        let target = match root.open_path(path) {
-            Ok(target) => target,
-            // Nothing there to hide.
-            Err(error) if error.is_not_found() || error.errno() == Some(rustix::io::Errno::NOTDIR) => {
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let stat = rustix::fs::fstat(&target).on_path("look at", path)?;
-        let cover = if FileType::from_raw_mode(stat.st_mode).is_dir() {
-            self.empty_directory()?
-        } else {
-            self.null_device()?
-        };
-        mount::attach(cover.as_fd(), target.as_fd()).on_path("mask", path)?;
-        Ok(())
-    }
-
-    /// Returns a mount of the null device, after checking that it is that (CVE-2025-31133).
-    fn null_device(&self) -> Outcome<OwnedFd> {
-        let device = rustix::fs::makedev(1, 3);
-        let is_null = |fd: &OwnedFd| {
-            rustix::fs::fstat(fd).is_ok_and(|stat| {
-                FileType::from_raw_mode(stat.st_mode).is_char_device() && stat.st_rdev == device
-            })
-        };
-        match self.root()?.open_path_nofollow("/dev/null") {
-            Ok(null) if is_null(&null) => Ok(mount::clone_fd(null.as_fd(), false)?),
-            // A /dev of the user's without it: one that only we can reach.
-            _ => {
-                let private = mount::create("tmpfs", &[], mount::Attr::empty())?;
-                let private = Dir::from_fd(private, Path::new("/"));
-                private.mknod("null", FileType::CharacterDevice, 0o666, device)?;
-                match mount::clone_fd(private.open_path_nofollow("null")?.as_fd(), false) {
-                    // Before Linux 6.15 a mount in no namespace cannot be cloned. The host's is still in sight.
-                    Err(error) if error.errno() == Some(rustix::io::Errno::INVAL) => {
-                        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                        let null = rustix::fs::open("/dev/null", flags, Mode::empty())
-                            .ok()
-                            .filter(is_null)
-                            .ok_or_else(|| {
-                            Failure::refused("cannot mask files: the host has no /dev/null")
-                        })?;
-                        Ok(mount::clone_fd(null.as_fd(), false)?)
-                    }
-                    clone => Ok(clone?),
-                }
-            }
-        }
-    }
-
-    /// Returns a mount of an empty read-only directory.
-    fn empty_directory(&mut self) -> Outcome<OwnedFd> {
-        let parameters = [
-            Parameter::Text("size", "0".into()),
-            Parameter::Text("nr_inodes", "2".into()),
-            Parameter::Text("mode", "0755".into()),
-            Parameter::Text("uid", self.plan.root_uid.to_string()),
-            Parameter::Text("gid", self.plan.root_gid.to_string()),
-        ];
-        let create = || mount::create("tmpfs", &parameters, mount::Attr::MOUNT_ATTR_RDONLY);
-        let Some(empty) = &self.empty else {
-            let clone = create()?;
-            self.empty = Some(clone.try_clone().context(|| "cannot keep an empty directory".into())?);
-            return Ok(clone);
-        };
-        match mount::clone_fd(empty.as_fd(), false) {
-            // Before Linux 6.15 the clone of a mount in no namespace is refused.
-            Err(error) if error.errno() == Some(rustix::io::Errno::INVAL) => Ok(create()?),
-            clone => Ok(clone?),
-        }
     }
 
     fn read_only(&self, path: &Path) -> Outcome<()> {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, readlink, statx};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
     fsconfig_create, fsconfig_reconfigure, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount,
@@ -131,14 +131,7 @@ fn with_log(context: &OwnedFd, mut what: String, errno: rustix::io::Errno) -> Er
 
 /// Clones the mount at `path` (below `directory`) into a detached one (open_tree(2), Linux 5.2).
 pub fn clone_tree(directory: BorrowedFd<'_>, path: &Path, recursive: bool) -> Result<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if path.as_os_str().is_empty() {
-        flags |= OpenTreeFlags::AT_EMPTY_PATH;
-    }
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(directory, path, flags).on_path("clone the mount of", path)
+    open_clone(directory, path, recursive).on_path("clone the mount of", path)
 }
 
 /// Clones the mount of a path of the host.
@@ -148,7 +141,21 @@ pub fn clone_host_tree(path: &Path, recursive: bool) -> Result<OwnedFd> {
 
 /// Clones the mount behind a descriptor.
 pub fn clone_fd(fd: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd> {
-    clone_tree(fd, Path::new(""), recursive)
+    open_clone(fd, Path::new(""), recursive).map_err(|errno| {
+        let path = readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new()).unwrap_or_default();
+        Error::new(format!("cannot clone the mount of `{}`", path.to_string_lossy()), errno)
+    })
+}
+
+fn open_clone(directory: BorrowedFd<'_>, path: &Path, recursive: bool) -> rustix::io::Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if path.as_os_str().is_empty() {
+        flags |= OpenTreeFlags::AT_EMPTY_PATH;
+    }
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(directory, path, flags)
 }
 
 /// Attaches a detached mount on the object behind `target` (move_mount(2), Linux 5.2).
