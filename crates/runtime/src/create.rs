@@ -263,6 +263,7 @@ fn run_builder(
     let signal = signal.insert(writer);
     crate::time_offsets::apply(&input.plan.time_offsets)?;
     let init = spawn_init(input, report, &waiter)?;
+    crate::time_offsets::leave(&input.plan.time_offsets)?;
     drop(waiter);
     report.send_with(&Message::Init { pid: init.pid }, init.pidfd.as_fd());
     builder.adopt(&init)?;

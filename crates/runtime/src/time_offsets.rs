@@ -1,8 +1,12 @@
 //! Clocks of a new time namespace that are not the host's (time_namespaces(7)).
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::path::Path;
 
 use oci::runtime::TimeOffset;
+use rustix::fs::{Mode, OFlags};
+use sys::Context;
 use sys::process::{self, NEWTIME};
 
 use crate::error::{Failure, Result};
@@ -38,4 +42,16 @@ pub(crate) fn apply(lines: &str) -> Result<(), Failure> {
     process::unshare(NEWTIME)?;
     sys::fs::write("/proc/self/timens_offsets", lines)
         .map_err(|error| Failure::from(error).during("cannot set timeOffsets"))
+}
+
+/// Gives children of this process its own time namespace again. While they would get another one, Linux 6.1 makes none
+/// that shares our memory (copy_process() in kernel/fork.c), as the helpers of [`process::in_child_namespace`] do.
+pub(crate) fn leave(lines: &str) -> Result<(), Failure> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let path = Path::new("/proc/self/ns/time");
+    let own =
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).on_path("open", path)?;
+    Ok(process::join_namespaces(own.as_fd(), NEWTIME)?)
 }

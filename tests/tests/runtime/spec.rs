@@ -233,6 +233,16 @@ fn paths_and_devices() {
 }
 
 #[test]
+fn a_container_with_clocks_of_its_own_starts_on_older_kernels() {
+    let bundles = Bundles::new();
+    let kinds = ["mount", "pid", "ipc", "time"].map(|kind| json!({ "type": kind }));
+    let late = json!({ "linux": { "namespaces": kinds, "timeOffsets": { "boottime": { "secs": 100_000_000 } } },
+        "hostname": null });
+    let script = "test $(busybox cut -d. -f1 /proc/uptime) -gt 100000000 && echo late";
+    check(&bundles, &[case("late", late, script, "late")]);
+}
+
+#[test]
 fn namespaces() {
     let bundles = Bundles::new();
     let kinds = ["cgroup", "ipc", "network", "pid", "time", "uts"];
