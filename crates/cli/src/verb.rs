@@ -7,6 +7,8 @@ pub(crate) enum Verb {
     Audit,
     Boot,
     Build,
+    BuildCacheLs,
+    BuildCachePrune,
     Check,
     Commit,
     Completion,
@@ -113,6 +115,18 @@ pub(crate) const VERBS: &[Entry] = &[
         "[OPTIONS] PATH|-",
         "Build an image from a Dockerfile",
     )),
+    entry(
+        Verb::BuildCacheLs,
+        &["build cache ls", "build cache list", "buildx du", "builder du"],
+        "",
+        "List what builds have kept for the next ones",
+    ),
+    entry(
+        Verb::BuildCachePrune,
+        &["build cache prune", "builder prune", "buildx prune"],
+        "[OPTIONS]",
+        "Remove the build cache",
+    ),
     common(entry(
         Verb::Ps,
         &["ps", "container ls", "container list", "container ps"],

@@ -63,6 +63,7 @@ pub use ids::Ids;
 pub use import::{Change, Import, apply_changes};
 pub use layer::{Destination, Owner, write_tree};
 pub use record::{ImageRecord, LayerRecord, LayerRef, ReferenceRecord, Target};
+pub use reference::check_tag;
 pub use remove::{Force, ImageUse, Removal};
 pub use report::{LayerFile, LayerReport};
 pub use rollback::TagEntry;

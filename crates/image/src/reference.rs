@@ -115,6 +115,11 @@ pub(crate) fn parse_tag(text: &str) -> Result<Reference> {
     }
 }
 
+/// Whether an image can be given this name, for those who would make it first.
+pub fn check_tag(text: &str) -> Result<()> {
+    parse_tag(text).map(drop)
+}
+
 /// Returns the file name of a reference: `docker.io%2Flibrary%2Fbusybox:latest`. `%` is in no
 /// reference, so the form is unique.
 fn file_name(reference: &Reference) -> String {

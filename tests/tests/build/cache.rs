@@ -98,10 +98,10 @@ fn the_cache_is_listed_pruned_and_nothing_of_it_stays() {
     site.build("FROM busybox\nRUN echo x > /x\nRUN echo y > /y", &[]).ok();
     let steps = |site: &Site| site.engine.run(&["build", "cache", "ls"]).ok().text().lines().count() - 1;
     assert_eq!(steps(&site), 2);
-    site.engine.run(&["build", "cache", "prune", "--unused-for", "1h"]).ok();
+    site.engine.run(&["build", "cache", "prune", "--force", "--unused-for", "1h"]).ok();
     site.engine.run(&["image", "prune", "--force"]).ok();
     assert_eq!(steps(&site), 2);
-    site.engine.run(&["build", "cache", "prune"]).ok().stdout_has("Total reclaimed space:");
+    site.engine.run(&["build", "cache", "prune", "--force"]).ok().stdout_has("Total reclaimed space:");
     assert_eq!(steps(&site), 0);
     assert_eq!(site.inside("cat /x /y"), "x\ny");
     assert_eq!(site.engine.run(&["images", "--all", "--quiet"]).ok().text().lines().count(), 2);

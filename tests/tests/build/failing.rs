@@ -31,8 +31,19 @@ fn faults_of_the_text_are_told_before_anything_runs() {
 }
 
 #[test]
+fn a_name_that_no_image_can_have_is_told_before_anything_runs() {
+    let site = Site::new();
+    let refused = site.build("FROM busybox\nRUN touch /x", &["--tag", "Bad Name"]).fails_with(1);
+    refused.error_names(&["Bad Name"]);
+    assert_eq!(site.engine.run(&["build", "cache", "ls"]).ok().text().lines().count(), 1);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let site = Site::new();
+    site.build("FROM busybox", &["--file", "nowhere/Dockerfile"])
+        .fails_with(1)
+        .error_names(&["nowhere/Dockerfile", "the working directory"]);
     site.build("FROM nowhere/at:all", &[])
         .fails_with(1)
         .error_names(&["cannot use image `nowhere/at:all`", "Dockerfile:1:6"]);

@@ -1,7 +1,6 @@
 //! `build`: an image of a Dockerfile.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use engine::request::{
     BuildNetwork, BuildOutput, BuildRequest, ContainerRequest, ContextSource, DockerfileSource, Platform,
@@ -11,7 +10,7 @@ use super::Command;
 use super::commit::epoch;
 use crate::caller::Caller;
 use crate::grammar::build::{self, NetworkName, OutputSpec, ProgressKind, SecretSpec};
-use crate::grammar::{Invalid, Read, duration, host, key_value, platform, size};
+use crate::grammar::{Invalid, Read, host, key_value, platform, size};
 use crate::options::{Limits, Refusal, Refused, Table};
 use crate::parse::{Arguments, Words};
 
@@ -76,9 +75,6 @@ pub(crate) struct Args {
     /// Set the target build stage to build
     #[arg(long, value_name = "STAGE", default_value = "", hide_default_value = true)]
     target: String,
-    /// For `build cache prune`: only what was not used for so long
-    #[arg(long, value_name = "DURATION", hide = true)]
-    unused_for: Option<String>,
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
@@ -90,13 +86,6 @@ pub(crate) struct Args {
 pub struct BuildView {
     /// The id alone.
     pub quiet: bool,
-}
-
-/// What is done with the build cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheCommand {
-    List,
-    Prune { unused_for: Option<Duration> },
 }
 
 #[derive(Debug, Clone)]
@@ -132,18 +121,10 @@ impl Table for OfBuild {
 }
 
 impl Arguments for Args {
-    const WORDS: Words = Words::Between(1, 2);
+    const WORDS: Words = Words::Exactly(1);
 
     fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
-        match &*words {
-            [cache, verb] if cache == "cache" => return cache_command(verb, self.unused_for.as_deref()),
-            [_, _] => {
-                return Err(Invalid::new("build takes one argument, the build context")
-                    .hint("it is a directory, or - for standard input"));
-            }
-            _ => {}
-        }
         let context = words.into_iter().next().unwrap_or_default();
         if let Some(platform) = self.platform.as_ref().filter(|platform| !is_ours(platform)) {
             let architecture = platform.architecture.as_deref().unwrap_or_default();
@@ -180,23 +161,6 @@ impl Arguments for Args {
             tags: self.tag.into_iter().chain(self.output.and_then(|output| output.name)).collect(),
         };
         Ok(Command::Build(Box::new(request), BuildView { quiet }))
-    }
-}
-
-fn cache_command(verb: &str, unused_for: Option<&str>) -> Read<Command> {
-    let unused_for = match unused_for {
-        None => None,
-        Some(text) => {
-            let nanos = duration::parse_nanos(text).and_then(|nanos| u64::try_from(nanos).ok());
-            let invalid = || Invalid::new(format!("invalid duration `{text}`")).hint("write 24h or 30m");
-            Some(Duration::from_nanos(nanos.ok_or_else(invalid)?))
-        }
-    };
-    match verb {
-        "ls" | "list" => Ok(Command::BuildCache(CacheCommand::List)),
-        "prune" => Ok(Command::BuildCache(CacheCommand::Prune { unused_for })),
-        other => Err(Invalid::new(format!("unknown command: build cache {other}"))
-            .hint("there are `build cache ls` and `build cache prune`")),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::print::{DiskView, HistoryView, ImagesView, PsView, StatsView};
 
 pub(crate) mod attach;
 pub(crate) mod build;
+pub(crate) mod build_cache;
 pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod container_prune;
@@ -62,7 +63,8 @@ pub(crate) mod version;
 pub(crate) mod volume;
 pub(crate) mod wait;
 
-pub(crate) use build::{BuildView, CacheCommand};
+pub(crate) use build::BuildView;
+pub(crate) use build_cache::CacheCommand;
 pub use image::ImageCommand;
 pub use network::NetworkCommand;
 pub use volume::VolumeCommand;

@@ -8,8 +8,8 @@ use engine::build::{self, BuildEvent, Built, Progress, Surroundings};
 use engine::request::{BuildOutput, BuildRequest};
 
 use super::session::{Heard, Session};
-use super::{failure, show};
-use crate::commands::build::{BuildView, CacheCommand};
+use super::{confirmed, failure, show};
+use crate::commands::{BuildView, CacheCommand};
 use crate::error::Failure;
 use crate::output;
 use crate::print::{self, Clock};
@@ -56,7 +56,10 @@ pub(super) fn cache(engine: &Engine, command: CacheCommand, clock: &Clock) -> Re
             let rows = build::list_cache(engine).map_err(|error| failure(&error, 1))?;
             show(&print::build_cache(&rows, clock))
         }
-        CacheCommand::Prune { unused_for } => {
+        CacheCommand::Prune { ask, .. } if ask && !confirmed("This will remove the build cache.") => {
+            Err(Failure::new(1, "build cache prune has been cancelled"))
+        }
+        CacheCommand::Prune { unused_for, .. } => {
             let pruned = build::prune_cache(engine, unused_for).map_err(|error| failure(&error, 1))?;
             let mut text = print::build_cache(&pruned.rows, clock);
             text.push_str(&format!("Total reclaimed space: {}\n", print::human::size(pruned.bytes, 4)));

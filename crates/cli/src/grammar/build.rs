@@ -95,9 +95,12 @@ impl SecretSpec {
                 .into_bytes(),
             None => {
                 let path = self.file.unwrap_or_else(|| id.clone());
-                caller
-                    .read(Path::new(&path))
-                    .map_err(|error| Invalid::new(format!("secret `{id}`: cannot read `{path}`: {error}")))?
+                caller.read(Path::new(&path)).map_err(|error| {
+                    Invalid::new(format!(
+                        "secret `{id}`: cannot read `{path}`: {}",
+                        crate::text::io_error(&error)
+                    ))
+                })?
             }
         };
         if bytes.len() > 500 << 10 {

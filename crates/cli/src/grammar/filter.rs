@@ -223,7 +223,8 @@ fn set_until(until: &mut Option<i64>, value: &str, moment: &impl Fn(&str) -> Rea
     Ok(())
 }
 
-fn unknown(name: &str, known: &[&str]) -> Invalid {
+/// Names a filter that is not known, and those that are.
+pub(crate) fn unknown(name: &str, known: &[&str]) -> Invalid {
     Invalid::new(format!("invalid filter '{name}'")).hint(
         match crate::suggest::nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),

@@ -43,6 +43,14 @@ impl<T: Filtered> PruneOptions<T> {
         filter::read_prune(&self.filter, |text| time::parse(text, caller.now(), || caller.zone()))
     }
 
+    /// Reads a filter of age alone, as seconds since 1970.
+    pub(crate) fn until(&self, caller: &dyn Caller) -> Read<Option<i64>> {
+        if let Some((name, _)) = self.filter.iter().find(|(name, _)| !T::FILTERS.contains(&name.as_str())) {
+            return Err(filter::unknown(name, T::FILTERS));
+        }
+        Ok(self.by_age(caller)?.until)
+    }
+
     /// Whether to ask before something goes.
     pub(crate) fn asks(&self) -> bool {
         !self.force

@@ -64,7 +64,8 @@ pub(super) fn load(work: &Work, request: &BuildRequest, stdin: &mut (dyn Read + 
         DockerfileSource::Path(name) => {
             let shown = name.display().to_string();
             let bytes = sys::fs::read(name).doing(|| "cannot read the Dockerfile".to_owned());
-            (shown.clone(), text_of(bytes?, &shown)?)
+            let relative = "its path counts from the working directory, not from the context";
+            (shown.clone(), text_of(bytes.map_err(|error| error.hint(relative))?, &shown)?)
         }
     };
     let ignore = ignore_file(&root, &request.dockerfile, from_stdin)?;

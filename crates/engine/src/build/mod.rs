@@ -67,6 +67,8 @@ pub enum Built {
 
 /// Builds an image.
 pub fn build(engine: &Engine, request: &BuildRequest, surroundings: &mut Surroundings<'_>) -> Result<Built> {
+    // Before any step runs.
+    request.tags.iter().try_for_each(|tag| ::image::check_tag(tag))?;
     let work = work::Work::begin(engine)?;
     let context = context::load(&work, request, surroundings.stdin)?;
     let dockerfile = Dockerfile::parse(context.dockerfile.clone())?;

@@ -1,0 +1,78 @@
+//! `build cache ls`, `build cache prune`: what builds have kept for the next ones.
+
+use std::time::Duration;
+
+use super::Command;
+use crate::caller::Caller;
+use crate::grammar::{Invalid, Read, duration};
+use crate::options::{Filtered, PruneOptions};
+use crate::parse::{Arguments, Words};
+
+/// What is done with the build cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheCommand {
+    List,
+    Prune { unused_for: Option<Duration>, ask: bool },
+}
+
+/// Arguments of `build cache ls`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ListArgs {}
+
+impl Arguments for ListArgs {
+    const WORDS: Words = Words::None;
+
+    fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        Ok(Command::BuildCache(CacheCommand::List))
+    }
+}
+
+/// What is pruned by its last use.
+#[derive(Debug, Clone)]
+enum ByUse {}
+
+impl Filtered for ByUse {
+    const FILTERS: &'static [&'static str] = &["until"];
+}
+
+/// Arguments of `build cache prune`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PruneArgs {
+    /// Remove all that no image needs, which is what happens anyway
+    #[arg(short, long)]
+    all: bool,
+    #[command(flatten)]
+    cache: PruneOptions<ByUse>,
+    /// Keep what was used in so long (e.g. 24h)
+    #[arg(long, value_name = "DURATION")]
+    unused_for: Option<String>,
+}
+
+impl Arguments for PruneArgs {
+    const WORDS: Words = Words::None;
+
+    fn command(self, _: Vec<String>, caller: &dyn Caller) -> Read<Command> {
+        let until = self.cache.until(caller)?;
+        let unused_for = match (&self.unused_for, until) {
+            (Some(_), Some(_)) => {
+                return Err(
+                    Invalid::new("--unused-for and the filter until say the same").hint("give one of them")
+                );
+            }
+            (Some(text), None) => {
+                let nanos = duration::parse_nanos(text).and_then(|nanos| u64::try_from(nanos).ok());
+                let invalid = || {
+                    Invalid::new(format!("invalid argument \"{text}\" for \"--unused-for\" flag"))
+                        .hint("write 24h or 30m")
+                };
+                Some(Duration::from_nanos(nanos.ok_or_else(invalid)?))
+            }
+            (None, Some(seconds)) => {
+                let ago = caller.now().as_second().saturating_sub(seconds);
+                Some(Duration::from_secs(ago.try_into().unwrap_or(0)))
+            }
+            (None, None) => None,
+        };
+        Ok(Command::BuildCache(CacheCommand::Prune { unused_for, ask: self.cache.asks() }))
+    }
+}
