@@ -143,3 +143,23 @@ fn a_step_whose_image_was_removed_is_done_again() {
     site.build(text, &[]).ok();
     assert_eq!(site.inside("cat /x /y"), "x\ny");
 }
+
+/// The key says what a file was, and the image may have what it became: the next build of the old content took that.
+#[test]
+fn a_file_that_changes_while_a_step_uses_it_makes_no_false_cache() {
+    let site = Site::new();
+    site.file("input", "old\n");
+    // While the step waits, the file that it has bound becomes another.
+    let dockerfile = "FROM busybox\nRUN --mount=type=bind,target=/context sleep 3; cat /context/input >/got";
+    site.file("Dockerfile", dockerfile);
+    let running = site.command(&[]).spawn();
+    tests::eventually("the step runs", || !site.engine.run(&["ps", "-q"]).ok().text().is_empty());
+    site.file("input", "new\n");
+    let built = running.wait().ok();
+    assert!(built.stderr.contains("files changed while step"), "{built}");
+    site.file("input", "old\n");
+    let again = site.build(dockerfile, &[]).ok();
+    assert!(!again.stderr.contains("CACHED"), "{again}");
+    assert_eq!(site.inside("cat /got"), "old");
+    assert_eq!(site.build(dockerfile, &[]).ok().stderr.matches("CACHED").count(), 1);
+}

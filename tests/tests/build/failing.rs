@@ -84,6 +84,15 @@ fn a_failure_ends_the_stages_beside_it() {
     )
     .fails_with(1);
     assert!(began.elapsed() < Duration::from_secs(40), "the second step of `b` was begun");
+    // A step that is under way is not waited for.
+    let began = Instant::now();
+    site.build(
+        "FROM busybox AS a\nRUN sleep 0.3; false\nFROM busybox\nRUN sleep 300\nCOPY --from=a / /",
+        &[],
+    )
+    .fails_with(1)
+    .error_names(&["the command returned a non-zero code: 1"]);
+    assert!(began.elapsed() < Duration::from_secs(60), "the step beside it was waited for");
     assert_eq!(site.engine.run(&["ps", "-aq"]).ok().text(), "");
 }
 
@@ -96,6 +105,22 @@ fn an_interrupted_build_leaves_no_container() {
     running.signal(rustix::process::Signal::INT);
     running.wait().fails_with(130);
     assert_eq!(site.engine.run(&["ps", "-aq"]).ok().text(), "");
+}
+
+#[test]
+fn an_interrupted_copy_ends() {
+    let site = Site::new();
+    site.file("Dockerfile", "FROM busybox\nCOPY endless /x");
+    // Holes that take minutes to read.
+    let endless = std::fs::File::create(site.context.join("endless")).unwrap();
+    endless.set_len(1 << 42).unwrap();
+    let running = site.command(&[]).spawn();
+    let work = site.engine.root().join("build/work");
+    tests::eventually("it is under way", || {
+        std::fs::read_dir(&work).is_ok_and(|mut list| list.next().is_some())
+    });
+    running.signal(rustix::process::Signal::INT);
+    running.wait().fails_with(130).error_names(&["interrupted"]);
 }
 
 #[test]

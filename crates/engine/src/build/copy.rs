@@ -21,18 +21,37 @@ use crate::container::random_id;
 use crate::error::{Doing, Error, Result};
 
 impl Solver<'_> {
-    /// Takes the digest of everything that a step copies.
-    pub(super) fn content_digests(&self, step: &CopyStep) -> Result<Vec<Digest>> {
+    /// Takes the digest of everything that a step copies, and a witness of what that was.
+    pub(super) fn content_digests(&self, step: &CopyStep) -> Result<(Vec<Digest>, Digest)> {
         let tree = self.tree(&step.origin)?;
         let exclude = exclude(step)?;
         let owners = if step.owner.is_some() { Owners::Replaced } else { tree.owners };
-        let digest = |content: &Content| match content {
-            Content::Path(path) => gather::digest(&tree, &self.items(&tree, step, path, &exclude)?, owners),
+        let mut witness = KeyBuilder::new("witness");
+        let mut digest = |content: &Content| match content {
+            Content::Path(path) => {
+                let items = self.items(&tree, step, path, &exclude)?;
+                gather::witness(&tree, &items, &mut witness);
+                gather::digest(&tree, &items, owners)
+            }
             // All of it is in the instruction.
             Content::Inline(_) => Ok(KeyBuilder::new("inline").finish()),
             Content::Url(url) => Err(not_fetched(url)),
         };
-        step.contents.iter().map(digest).collect()
+        let digests = step.contents.iter().map(&mut digest).collect::<Result<_>>()?;
+        Ok((digests, witness.finish()))
+    }
+
+    /// Takes the witness again.
+    pub(super) fn content_witness(&self, step: &CopyStep) -> Result<Digest> {
+        let tree = self.tree(&step.origin)?;
+        let exclude = exclude(step)?;
+        let mut witness = KeyBuilder::new("witness");
+        for content in &step.contents {
+            if let Content::Path(path) = content {
+                gather::witness(&tree, &self.items(&tree, step, path, &exclude)?, &mut witness);
+            }
+        }
+        Ok(witness.finish())
     }
 
     pub(super) fn copy(&self, state: &State, step: &CopyStep) -> Result<ImageId> {

@@ -9,6 +9,7 @@ use oci::image::ImageConfig;
 use sys::Dir;
 
 use super::solve::State;
+use super::stop::StopFlag;
 use super::{Built, Surroundings};
 use crate::error::{Doing, Error, Result};
 use crate::output::Output;
@@ -25,7 +26,7 @@ pub(super) fn finish(
 ) -> Result<Built> {
     match &request.output {
         BuildOutput::Tar(path) => {
-            let tree = super::origin::Tree::of_image(engine, &state.image)?;
+            let tree = super::origin::Tree::of_image(engine, &state.image, &StopFlag::default())?;
             match path {
                 Some(path) => {
                     let mut output = Output::create(path)?;
@@ -76,7 +77,7 @@ fn compose(engine: &Engine, request: &BuildRequest, plan: &Plan, state: &State) 
 
 /// Puts the files of the image into a directory.
 fn local(engine: &Engine, state: &State, path: &Path) -> Result<()> {
-    let tree = super::origin::Tree::of_image(engine, &state.image)?;
+    let tree = super::origin::Tree::of_image(engine, &state.image, &StopFlag::default())?;
     sys::fs::create_dir_all(path)?;
     let directory = Dir::open(path)?;
     let source =

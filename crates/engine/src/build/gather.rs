@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ::build::content::{self, Entry, EntryKind, Owners};
 use ::build::ignore::{Matcher, Verdict};
+use ::build::key::KeyBuilder;
 use ::build::plan::SourcePath;
 use oci::digest::Digest;
 use rustix::fs::{FileType, Stat};
@@ -74,10 +75,27 @@ pub(super) fn digest(tree: &Tree, items: &[Item], owners: Owners) -> Result<Dige
             path.extend(item.name.iter().flat_map(|name| name.as_bytes()));
             path.push(b'/');
             path.extend(found.relative.as_os_str().as_bytes());
-            entries.0.insert(path, entry(&tree.root, found, &mut known)?);
+            entries.0.insert(path, entry(tree, found, &mut known)?);
         }
     }
     Ok(entries.digest(owners))
+}
+
+/// Names what was found as it was when it was looked at: with the same witness nothing was written to meanwhile, as the
+/// time of a file's last change of any kind can be set by nobody (inode(7)).
+pub(super) fn witness(tree: &Tree, items: &[Item], builder: &mut KeyBuilder) {
+    if !tree.is_live {
+        return;
+    }
+    builder.number(items.len() as u64);
+    for found in items.iter().flat_map(|item| &item.found) {
+        let stat = &found.stat;
+        builder.bytes(found.path.as_os_str().as_bytes());
+        let times = [stat.st_ctime.cast_unsigned(), stat.st_ctime_nsec];
+        for number in [stat.st_dev, stat.st_ino, stat.st_size.cast_unsigned()].into_iter().chain(times) {
+            builder.number(number);
+        }
+    }
 }
 
 pub(super) fn not_found(path: &str, ignored: bool) -> Error {
@@ -181,6 +199,7 @@ impl Walk<'_> {
         let listed = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let mut entries = self.tree.root.list(listed)?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
+        self.tree.stop.check()?;
         for entry in entries {
             let (path, relative) = (path.join(&entry.name), relative.join(&entry.name));
             let judged = self.tree.ignore.judge(&path.to_string_lossy(), verdict);
@@ -283,7 +302,9 @@ fn expand(tree: &Tree, pattern: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// Looks at one thing; a file that was read under another name is not read again.
-fn entry(root: &Dir, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) -> Result<Entry> {
+fn entry(tree: &Tree, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) -> Result<Entry> {
+    tree.stop.check()?;
+    let root = &tree.root;
     let stat = &found.stat;
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => EntryKind::Directory,
@@ -296,7 +317,7 @@ fn entry(root: &Dir, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) ->
             major: rustix::fs::major(stat.st_rdev),
             minor: rustix::fs::minor(stat.st_rdev),
         },
-        _ => EntryKind::File { content: content_of(root, found, known)? },
+        _ => EntryKind::File { content: content_of(tree, found, known)? },
     };
     Ok(Entry {
         kind,
@@ -307,15 +328,16 @@ fn entry(root: &Dir, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) ->
     })
 }
 
-fn content_of(root: &Dir, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) -> Result<Digest> {
+fn content_of(tree: &Tree, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) -> Result<Digest> {
     let inode = (found.stat.st_dev, found.stat.st_ino);
     if let Some(content) = known.get(&inode) {
         return Ok(*content);
     }
-    let content = content::digest_of(root.open_regular(&found.path)?).map_err(|error| {
-        let class = oci::class::Class::of_os_error(&error);
-        Error::new(class, format!("cannot read `{}`", found.path.display())).caused_by(error)
-    })?;
+    let content =
+        content::digest_of(tree.stop.reader(tree.root.open_regular(&found.path)?)).map_err(|error| {
+            let class = oci::class::Class::of_os_error(&error);
+            Error::new(class, format!("cannot read `{}`", found.path.display())).caused_by(error)
+        })?;
     if found.stat.st_nlink > 1 {
         known.insert(inode, content);
     }

@@ -22,6 +22,7 @@ mod place;
 mod progress;
 mod run;
 mod solve;
+mod stop;
 mod work;
 
 use std::io::{Read, Write};

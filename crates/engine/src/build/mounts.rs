@@ -13,7 +13,8 @@ use oci::digest::Digest;
 use store::Lock;
 use sys::Dir;
 
-use super::gather::gather;
+use super::gather::{Item, gather};
+use super::origin::Tree;
 use super::place::Placer;
 use super::solve::Solver;
 use crate::error::{Error, Result};
@@ -33,19 +34,43 @@ pub(super) struct Mounts {
 }
 
 impl Solver<'_> {
-    /// Takes the digest of what a step binds.
-    pub(super) fn mount_digests(&self, step: &RunStep) -> Result<Vec<Option<Digest>>> {
-        let digest = |mount: &PlannedMount| match &mount.origin {
-            None | Some(Origin::Nothing) => Ok(None),
-            Some(origin) => {
-                let tree = self.tree(origin)?;
-                let path =
-                    SourcePath { pattern: mount.source.clone(), written: mount.source.clone(), pivot: None };
-                let items = gather(&tree, &path, false, &Matcher::default())?;
-                super::gather::digest(&tree, &items, Owners::Kept).map(Some)
+    /// Takes the digest of what a step binds, and a witness of what that was.
+    pub(super) fn mount_digests(&self, step: &RunStep) -> Result<(Vec<Option<Digest>>, Digest)> {
+        let mut witness = KeyBuilder::new("witness");
+        let mut digests = Vec::new();
+        for mount in &step.mounts {
+            digests.push(match self.bound(mount)? {
+                None => None,
+                Some((tree, items)) => {
+                    super::gather::witness(&tree, &items, &mut witness);
+                    Some(super::gather::digest(&tree, &items, Owners::Kept)?)
+                }
+            });
+        }
+        Ok((digests, witness.finish()))
+    }
+
+    /// Takes the witness again.
+    pub(super) fn mount_witness(&self, step: &RunStep) -> Result<Digest> {
+        let mut witness = KeyBuilder::new("witness");
+        for mount in &step.mounts {
+            if let Some((tree, items)) = self.bound(mount)? {
+                super::gather::witness(&tree, &items, &mut witness);
             }
+        }
+        Ok(witness.finish())
+    }
+
+    /// Finds what a mount binds; `None` for one that begins empty.
+    fn bound(&self, mount: &PlannedMount) -> Result<Option<(Tree, Vec<Item>)>> {
+        let origin = match &mount.origin {
+            None | Some(Origin::Nothing) => return Ok(None),
+            Some(origin) => origin,
         };
-        step.mounts.iter().map(digest).collect()
+        let tree = self.tree(origin)?;
+        let path = SourcePath { pattern: mount.source.clone(), written: mount.source.clone(), pivot: None };
+        let items = gather(&tree, &path, false, &Matcher::default())?;
+        Ok(Some((tree, items)))
     }
 
     /// Makes everything ready that a step has mounted.

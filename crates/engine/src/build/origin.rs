@@ -7,6 +7,7 @@ use oci::rootfs::Overlay;
 use sys::Dir;
 
 use super::context;
+use super::stop::StopFlag;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
 
@@ -17,11 +18,15 @@ pub(super) struct Tree {
     pub(super) ignore: Matcher,
     /// Whose files are: in a context, nobody's in particular.
     pub(super) owners: Owners,
+    /// Whether somebody may write to it at any time, as to a directory of the host.
+    pub(super) is_live: bool,
+    /// Ends all that reads it.
+    pub(super) stop: StopFlag,
 }
 
 impl Tree {
     /// Opens a directory of the host, with its own ignore file.
-    pub(super) fn of_directory(path: &std::path::Path) -> Result<Self> {
+    pub(super) fn of_directory(path: &std::path::Path, stop: &StopFlag) -> Result<Self> {
         let root = context::open(path)?;
         let ignore = match root.read_regular(".dockerignore", 4 << 20) {
             Ok(bytes) => {
@@ -32,14 +37,20 @@ impl Tree {
             Err(error) if error.is_not_found() => Matcher::default(),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { root, ignore, owners: Owners::Replaced })
+        Ok(Self { root, ignore, owners: Owners::Replaced, is_live: true, stop: stop.clone() })
     }
 
     /// Opens the files of an image.
-    pub(super) fn of_image(engine: &Engine, id: &ImageId) -> Result<Self> {
+    pub(super) fn of_image(engine: &Engine, id: &ImageId, stop: &StopFlag) -> Result<Self> {
         let found = crate::image::for_run(engine, &id.to_string())?;
         let root = view(&found.view()?)?;
-        Ok(Self { root, ignore: Matcher::default(), owners: Owners::Kept })
+        Ok(Self {
+            root,
+            ignore: Matcher::default(),
+            owners: Owners::Kept,
+            is_live: false,
+            stop: stop.clone(),
+        })
     }
 }
 

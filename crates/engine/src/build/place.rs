@@ -29,6 +29,7 @@ impl Placer<'_> {
         let mut directories = Vec::new();
         let mut linked = BTreeMap::new();
         for found in &item.found {
+            tree.stop.check()?;
             let target =
                 if found.relative.as_os_str().is_empty() { base.clone() } else { base.join(&found.relative) };
             // Names of one file stay that.

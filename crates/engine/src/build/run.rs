@@ -1,7 +1,7 @@
 //! RUN: a container of the image so far, of which everything but its files is thrown away.
 
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,6 +14,7 @@ use supervisor::Attachment;
 use super::mounts::Mounts;
 use super::progress::{BuildEvent, Progress};
 use super::solve::{Solver, State};
+use super::stop::given_up;
 use crate::container::{
     Attached, Outcome, STUBS, StartOptions, Terminal, create_from, launch, to_be_started,
 };
@@ -118,8 +119,8 @@ impl Solver<'_> {
                 stdout: to.as_fd(),
                 stderr: to.as_fd(),
                 size: None,
-                signals: self.interrupt.map(|fd| borrow(&fd)),
-                take_signals: Box::new(|| self.interrupted(&told)),
+                signals: Some(self.stop.fd()),
+                take_signals: Box::new(|| self.ended_early(&told)),
                 warn: &warn,
             };
             let outcome = client.and_then(|client| {
@@ -134,8 +135,8 @@ impl Solver<'_> {
             drop(terminal);
             drop(to);
             let _ = reader.join();
-            if self.given_up.load(Ordering::SeqCst) && told.load(Ordering::SeqCst) {
-                return Err(Error::new(oci::class::Class::Cancelled, "interrupted").exit_code(130));
+            if told.load(Ordering::SeqCst) {
+                return Err(given_up());
             }
             match outcome? {
                 Outcome::Ended(code) => Ok(code),
@@ -144,15 +145,13 @@ impl Solver<'_> {
         })
     }
 
-    /// An interrupted build kills its steps: their first process might not listen to anything else.
-    fn interrupted(&self, told: &AtomicBool) -> Vec<i32> {
-        self.given_up.store(true, Ordering::SeqCst);
-        if told.swap(true, Ordering::SeqCst) { Vec::new() } else { vec![libc::SIGKILL] }
+    /// A build that is given up kills its steps: their first process might not listen to anything else.
+    fn ended_early(&self, told: &AtomicBool) -> Vec<i32> {
+        if !self.stop.flag().is_set() || told.swap(true, Ordering::SeqCst) {
+            return Vec::new();
+        }
+        vec![libc::SIGKILL]
     }
-}
-
-fn borrow<'fd>(fd: &BorrowedFd<'fd>) -> BorrowedFd<'fd> {
-    *fd
 }
 
 /// Tells each line as it comes.

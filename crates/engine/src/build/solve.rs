@@ -1,7 +1,8 @@
 //! Does what the plan says: a stage a thread, each waiting for those that it needs.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use super::cache::{Cache, CacheRecord};
 use super::context::Context;
 use super::origin::Tree;
 use super::progress::{BuildEvent, Progress};
+use super::stop::{self, Stop};
 use super::work::Work;
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
@@ -47,7 +49,7 @@ pub(super) struct Solver<'a> {
     stages: Mutex<Stages>,
     changed: Condvar,
     numbers: AtomicUsize,
-    pub(super) given_up: AtomicBool,
+    pub(super) stop: Stop,
 }
 
 #[derive(Default)]
@@ -84,12 +86,36 @@ impl<'a> Solver<'a> {
             stages: Mutex::default(),
             changed: Condvar::new(),
             numbers: AtomicUsize::new(1),
-            given_up: AtomicBool::new(false),
+            stop: Stop::new()?,
         })
     }
 
     /// Does all stages; returns what the target has become.
     pub(super) fn solve(&self, source: &Source) -> Result<State> {
+        let (done, end) = stop::pipe()?;
+        std::thread::scope(|threads| {
+            if let Some(interrupt) = self.interrupt {
+                threads.spawn(move || {
+                    if stop::is_interrupted(interrupt, done.as_fd()) {
+                        self.give_up(Error::new(oci::class::Class::Cancelled, "interrupted").exit_code(130));
+                    }
+                });
+            }
+            self.do_stages(source);
+            drop(end);
+        });
+        let mut stages = self.stages();
+        if let Some(error) = stages.fault.take() {
+            return Err(error);
+        }
+        let target = self.plan.stages.last().map_or(0, |stage| stage.index);
+        stages
+            .done
+            .remove(&target)
+            .ok_or_else(|| Error::new(oci::class::Class::Cancelled, "the build was given up"))
+    }
+
+    fn do_stages(&self, source: &Source) {
         std::thread::scope(|threads| {
             for stage in &self.plan.stages {
                 threads.spawn(move || match self.stage(stage, source) {
@@ -103,15 +129,6 @@ impl<'a> Solver<'a> {
                 });
             }
         });
-        let mut stages = self.stages();
-        if let Some(error) = stages.fault.take() {
-            return Err(error);
-        }
-        let target = self.plan.stages.last().map_or(0, |stage| stage.index);
-        stages
-            .done
-            .remove(&target)
-            .ok_or_else(|| Error::new(oci::class::Class::Cancelled, "the build was given up"))
     }
 
     fn stages(&self) -> MutexGuard<'_, Stages> {
@@ -119,8 +136,9 @@ impl<'a> Solver<'a> {
     }
 
     fn give_up(&self, error: Error) {
-        self.given_up.store(true, Ordering::SeqCst);
+        // The first fault is the one that is told; what it ends says so too.
         self.stages().fault.get_or_insert(error);
+        self.stop.tell();
         self.changed.notify_all();
     }
 
@@ -154,7 +172,7 @@ impl<'a> Solver<'a> {
                     return Ok(None);
                 }
             }
-            if self.given_up.load(Ordering::SeqCst) {
+            if self.stop.flag().is_set() {
                 return Ok(None);
             }
             index += 1;
@@ -246,12 +264,16 @@ impl<'a> Solver<'a> {
 
     fn step(&self, state: &State, step: &Step, number: usize) -> Result<Outcome> {
         let began = Instant::now();
-        let key = match &step.action {
+        let (key, witness) = match &step.action {
             StepAction::Run(run) => {
-                run.key(state.top.as_ref(), &self.mount_digests(run)?, &self.surroundings())
+                let (digests, witness) = self.mount_digests(run)?;
+                (run.key(state.top.as_ref(), &digests, &self.surroundings()), Some(witness))
             }
-            StepAction::Copy(copy) => copy.key(state.top.as_ref(), &self.content_digests(copy)?),
-            StepAction::Workdir(workdir) => workdir.key(state.top.as_ref()),
+            StepAction::Copy(copy) => {
+                let (digests, witness) = self.content_digests(copy)?;
+                (copy.key(state.top.as_ref(), &digests), Some(witness))
+            }
+            StepAction::Workdir(workdir) => (workdir.key(state.top.as_ref()), None),
             StepAction::Configure => unreachable!("it has no files"),
         };
         let key = self.with_epoch(key);
@@ -262,11 +284,21 @@ impl<'a> Solver<'a> {
             self.progress.tell(BuildEvent::Cached { number });
             return Ok(Outcome { image: record.image, created: record.created, has_layer: record.has_layer });
         }
-        let image = match &step.action {
-            StepAction::Run(run) => self.run(state, run, number)?,
-            StepAction::Copy(copy) => self.copy(state, copy)?,
-            StepAction::Workdir(workdir) => self.workdir(state, workdir)?,
+        let (image, witness_now) = match &step.action {
+            StepAction::Run(run) => (self.run(state, run, number)?, Some(self.mount_witness(run)?)),
+            StepAction::Copy(copy) => (self.copy(state, copy)?, Some(self.content_witness(copy)?)),
+            StepAction::Workdir(workdir) => (self.workdir(state, workdir)?, None),
             StepAction::Configure => unreachable!("it has no files"),
+        };
+        let key = match witness == witness_now {
+            true => key,
+            // What was made is not what the key says.
+            false => {
+                let text =
+                    format!("files changed while step {number} used them: the next build does it again");
+                self.progress.tell(BuildEvent::Note(&text));
+                KeyBuilder::new("changed").text(&crate::container::random_id()?).finish()
+            }
         };
         let record = self.images.image(&image)?;
         let below = self.images.image(&state.image)?;
@@ -340,18 +372,20 @@ impl<'a> Solver<'a> {
                 root: self.context.root.try_clone()?,
                 ignore: self.context.ignore.clone(),
                 owners: ::build::content::Owners::Replaced,
+                is_live: true,
+                stop: self.stop.flag().clone(),
             }),
             Origin::Named(name) => match self.request.contexts.get(name) {
-                Some(NamedSource::Directory(path)) => Tree::of_directory(path),
+                Some(NamedSource::Directory(path)) => Tree::of_directory(path, self.stop.flag()),
                 _ => Err(Error::not_found(format!("there is no build context `{name}`"))),
             },
             Origin::Stage(index) => {
                 let state = self.stages().done.get(index).cloned();
                 let state = state.ok_or_else(|| Error::not_found(format!("stage {index} is not done")))?;
-                Tree::of_image(self.engine, &state.image)
+                Tree::of_image(self.engine, &state.image, self.stop.flag())
             }
-            Origin::Image(base) => Tree::of_image(self.engine, &parse_id(&base.id)?),
-            Origin::Nothing => Tree::of_image(self.engine, &self.nothing()?),
+            Origin::Image(base) => Tree::of_image(self.engine, &parse_id(&base.id)?, self.stop.flag()),
+            Origin::Nothing => Tree::of_image(self.engine, &self.nothing()?, self.stop.flag()),
         }
     }
 }
