@@ -218,7 +218,10 @@ fn same_file(upper: &Dir, ours: &Stat, lower: &Dir, theirs: &Stat, path: &Path) 
         }
         match FileType::from_raw_mode(ours.st_mode) {
             FileType::RegularFile => same_content(upper, lower, path),
-            FileType::Symlink => Ok(upper.read_link(path)? == lower.read_link(path)?),
+            FileType::Symlink => {
+                let text = upper.read_link_if_any(path)?;
+                Ok(text.is_some() && text == lower.read_link_if_any(path)?)
+            }
             _ => Ok(true),
         }
     };

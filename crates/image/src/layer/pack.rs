@@ -268,13 +268,15 @@ impl<'a, W: Write> Packer<'a, W> {
         let look = || -> sys::Result<_> {
             let stat = dir.lstat(name)?;
             let kind = FileType::from_raw_mode(stat.st_mode);
-            let link = if kind.is_symlink() { dir.read_link(name)? } else { PathBuf::new() };
+            let link = if kind.is_symlink() { dir.read_link_if_any(name)? } else { Some(PathBuf::new()) };
             let xattrs = attributes(dir.listxattr(name)?, |attribute| dir.getxattr(name, attribute))?;
-            Ok((stat, kind, link, xattrs))
+            Ok(link.map(|link| (stat, kind, link, xattrs)))
         };
         let (stat, kind, link, xattrs) = match look() {
+            Ok(Some(seen)) => seen,
+            Ok(None) => return Ok(()),
             Err(error) if is_gone(&error) => return Ok(()),
-            other => other?,
+            Err(error) => return Err(error.into()),
         };
         let bytes = self.name(path);
         let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));

@@ -54,6 +54,15 @@ impl Dir {
         })
     }
 
+    /// Returns the text of a symlink, nothing for what is none: a name may be swapped after it was looked at.
+    pub fn read_link_if_any(&self, rel: impl AsRef<Path>) -> Result<Option<PathBuf>> {
+        match self.read_link(rel) {
+            // readlink(2): EINVAL is the answer for a file of another kind.
+            Err(error) if error.errno() == Some(Errno::INVAL) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
     /// Opens a regular file for reading, following symlinks inside the root; anything else is refused
     /// without being opened: a FIFO would hang and opening a device may act on it.
     pub fn open_regular(&self, rel: impl AsRef<Path>) -> Result<File> {

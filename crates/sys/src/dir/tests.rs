@@ -309,6 +309,9 @@ fn own_attributes_names_and_links() {
     dir.rename("b", "c", RenameFlags::NOREPLACE).unwrap();
     dir.symlink("/anywhere", "l").unwrap();
     assert_eq!(dir.read_link("l").unwrap(), Path::new("/anywhere"));
+    assert_eq!(dir.read_link_if_any("l").unwrap().as_deref(), Some(Path::new("/anywhere")));
+    assert_eq!(dir.read_link_if_any("a").unwrap(), None);
+    assert!(dir.read_link_if_any("z").is_err());
     assert_eq!(dir.stat("c").unwrap().st_nlink, 2);
     let mut names: Vec<_> = dir.list("").unwrap().into_iter().map(|e| (e.name, e.kind)).collect();
     names.sort_by(|a, b| a.0.cmp(&b.0));
