@@ -1,0 +1,1 @@
+create table visitors (name text); insert into visitors values ('from the schema');
