@@ -90,6 +90,8 @@ fn verbs_on_volumes_answer_as_dockers() {
     assert_eq!(list(&[]).len(), 4);
     assert_eq!(list(&["-f", "label=a=b"]), ["mydb"]);
     assert_eq!(list(&["-f", "name=us"]), ["used"]);
+    assert_eq!(list(&["-f", "name=^use.$"]), ["used"]);
+    assert!(list(&["-f", "name=^sed"]).is_empty());
     assert_eq!(list(&["-f", "dangling=true", "-f", "name=mydb"]), ["mydb"]);
     assert!(list(&["-f", "dangling=false"]).contains(&"used".to_owned()));
     assert!(list(&["-f", "driver=other"]).is_empty());

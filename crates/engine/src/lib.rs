@@ -12,6 +12,7 @@ pub mod image;
 pub mod network;
 mod output;
 mod paths;
+mod pattern;
 mod processes;
 pub mod request;
 pub mod system;

@@ -38,6 +38,7 @@ fn networks_are_made_listed_looked_at_and_removed_as_dockers() {
     };
     for (filter, expected) in [
         ("name=fro", "front"),
+        ("name=^fr.nt$", "front"),
         ("label=role", "front"),
         ("label=role=front", "front"),
         ("label=role=back", ""),

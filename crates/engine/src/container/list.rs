@@ -8,11 +8,11 @@ use supervisor::health::HealthStatus;
 
 use super::census::{Scope, each};
 use super::find::{Container, Life, find};
-use super::pattern::Pattern;
 use super::placement::Placed;
 use super::record::ContainerRecord;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::paths::Engine;
+use crate::pattern::{self, Pattern};
 use crate::request::view::{ContainerRow, ContainerSize, ContainerState};
 use crate::request::{ExposedPorts, HealthFilter, NetworkMode, PsRequest, StateFilter};
 
@@ -35,7 +35,7 @@ pub fn list(engine: &Engine, request: &PsRequest) -> Result<Vec<ContainerRow>> {
                 .map_or_else(|_| word.clone(), |image| image.id.to_string()),
         );
     }
-    let names = request.names.iter().map(|name| name_pattern(name)).collect::<Result<Vec<_>>>()?;
+    let names = pattern::of_names(&request.names)?;
     let shows_stopped =
         request.all || request.last.is_some() || !request.states.is_empty() || !request.exited.is_empty();
     let fault = network_fault(engine);
@@ -116,13 +116,6 @@ fn matches_filters(container: &Container, request: &PsRequest, ancestors: &[Stri
         && (request.exited.is_empty()
             || (matches!(container.state(), Life::Exited | Life::Lost)
                 && request.exited.contains(&container.exit_code().into())))
-}
-
-fn name_pattern(name: &str) -> Result<Pattern> {
-    Pattern::parse(name).map_err(|reason| {
-        Error::invalid(format!("invalid filter 'name={name}': {reason}"))
-            .hint("a part of the name, or a pattern of ^ $ . * + ? [a-z] and (a|b)")
-    })
 }
 
 /// Docker's names begin with a slash, and patterns may say so.

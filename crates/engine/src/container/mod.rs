@@ -26,7 +26,6 @@ mod kill;
 mod list;
 mod log_files;
 mod logs;
-mod pattern;
 mod pause;
 mod place;
 mod placement;

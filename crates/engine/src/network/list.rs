@@ -6,19 +6,21 @@ use super::record::NetworkRecord;
 use super::shelf;
 use crate::error::Result;
 use crate::paths::Engine;
+use crate::pattern;
 use crate::request::NetworksRequest;
 use crate::request::view::NetworkRow;
 
 /// Lists networks by name.
 pub fn list(engine: &Engine, request: &NetworksRequest) -> Result<Vec<NetworkRow>> {
     let state = State::new(engine.run_root());
+    let names = pattern::of_names(&request.names)?;
     let mut rows = Vec::new();
     for network in shelf::all(engine)? {
         let any = |list: &[String], test: &dyn Fn(&str) -> bool| {
             list.is_empty() || list.iter().any(|wanted| test(wanted))
         };
         let wanted = any(&request.ids, &|id| network.id.starts_with(id))
-            && any(&request.names, &|name| network.name.contains(name))
+            && (names.is_empty() || names.iter().any(|pattern| pattern.is_in(&network.name)))
             && any(&request.drivers, &|driver| network.driver.word() == driver)
             && any(&request.scopes, &|scope| scope == "local")
             && request.labels.iter().all(|label| label.is_among(&network.labels))

@@ -80,7 +80,7 @@ pub struct SubnetRequest {
 pub struct NetworksRequest {
     /// Beginnings of ids.
     pub ids: Vec<String>,
-    /// Parts of names.
+    /// Parts or patterns of names.
     pub names: Vec<String>,
     pub drivers: Vec<String>,
     pub scopes: Vec<String>,

@@ -22,7 +22,7 @@ pub struct VolumesRequest {
     /// Used by no container, or by one at least.
     pub dangling: Option<bool>,
     pub drivers: Vec<String>,
-    /// Parts of names.
+    /// Parts or patterns of names.
     pub names: Vec<String>,
     pub labels: Vec<LabelFilter>,
 }

@@ -10,6 +10,7 @@ use volume::{NewVolume, VolumeRecord, Volumes};
 use crate::container::{Placed, all_containers};
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
+use crate::pattern;
 use crate::request::view::{PrunedVolumes, VolumeRow};
 use crate::request::{PruneVolumesRequest, RemoveVolumesRequest, VolumeCreateRequest, VolumesRequest};
 
@@ -44,11 +45,12 @@ pub fn create(engine: &Engine, request: &VolumeCreateRequest) -> Result<String> 
 /// Lists volumes by name.
 pub fn list(engine: &Engine, request: &VolumesRequest) -> Result<Vec<VolumeRow>> {
     let volumes = open(engine)?;
+    let names = pattern::of_names(&request.names)?;
     let used = if request.dangling.is_some() { all_users(engine)? } else { BTreeMap::new() };
     let wanted = |record: &VolumeRecord| {
         request.dangling.is_none_or(|dangling| dangling != used.contains_key(&record.name))
             && (request.drivers.is_empty() || request.drivers.contains(&record.driver))
-            && (request.names.is_empty() || request.names.iter().any(|part| record.name.contains(part)))
+            && (names.is_empty() || names.iter().any(|pattern| pattern.is_in(&record.name)))
             && request.labels.iter().all(|label| label.is_among(&record.labels))
     };
     let row = |record: VolumeRecord| VolumeRow {

@@ -3,6 +3,8 @@
 //! `^ $ . * + ? [a-z] [^a-z] (a|b) \.` and nothing more; what else there is in regular expressions is refused. A crate for all
 //! of them would be the largest part of a list of containers.
 
+use crate::error::Error;
+
 /// A pattern that was read: a machine that is in several places at once, so that no pattern takes longer than its length
 /// times that of the text (Thompson, "Regular Expression Search Algorithm", 1968).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,17 @@ enum What {
     End,
     Letter(Letter),
     Group(Choice),
+}
+
+/// Reads what filters want of names.
+pub(crate) fn of_names(names: &[String]) -> crate::error::Result<Vec<Pattern>> {
+    let read = |name: &String| {
+        Pattern::parse(name).map_err(|reason| {
+            Error::invalid(format!("invalid filter 'name={name}': {reason}"))
+                .hint("a part of the name, or a pattern of ^ $ . * + ? [a-z] and (a|b)")
+        })
+    };
+    names.iter().map(read).collect()
 }
 
 impl Pattern {
