@@ -9,6 +9,7 @@
 //!       hostname hosts resolv.conf             bound into the container
 //!       log log.1 …                            what it printed, bounded
 //!     names/NAME -> ID                         claims; the record decides
+//!     levels/cN,cM -> ID                       claims of SELinux levels, where SELinux is on
 //!     cache/seccomp/                           compiled filters
 //!   RUN_ROOT  /run/coracle                     tmpfs, dies with the boot
 //!     containers/ID/{status,sock}              see `supervisor::status`
@@ -84,6 +85,11 @@ impl Engine {
 
     pub(crate) fn names(&self) -> PathBuf {
         self.root.join("names")
+    }
+
+    /// SELinux levels that containers have; made with the first.
+    pub(crate) fn levels(&self) -> PathBuf {
+        self.root.join("levels")
     }
 
     pub(crate) fn ids(&self) -> PathBuf {

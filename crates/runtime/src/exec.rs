@@ -11,7 +11,7 @@ use crate::affinity::{Affinity, plan_affinity};
 use crate::error::{Error, Failure, Result};
 use crate::ids::read_map;
 use crate::init::{self, Gate, InitIo};
-use crate::plan::{host_id, process_steps, shared_steps};
+use crate::plan::{host_id, process_steps, session_steps, shared_steps};
 use crate::report::{Message, Report};
 use crate::step::{InitStep, Listener, Program};
 
@@ -58,10 +58,11 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     if input.process.args.is_empty() {
         return Err(Error::Invalid("`process.args` is empty".into()));
     }
-    crate::refused::refuse_process(input.process)?;
     let affinity = plan_affinity(input.process.exec_cpu_affinity.as_ref())?;
     let rlimits = rlimits(input.process)?;
-    let mut steps = vec![InitStep::NewSession, InitStep::SessionKeyring];
+    // Session first, so that the terminal can become the controlling one.
+    let prepare = session_steps(input.process.selinux_label.as_ref())?;
+    let mut steps = Vec::new();
     let namespaces = namespaces_to_join(target)?;
     if namespaces & NEWUSER != 0 {
         steps.push(InitStep::BecomeRoot);
@@ -81,7 +82,7 @@ pub fn exec(target: &ExecTarget<'_>, input: &ExecInput<'_>) -> Result<Executed> 
     let cgroup = target.group.and_then(cgroup::Group::v2_fd);
     let body = || {
         let own = || limit_self(&theirs, &rlimits, input.process.oom_score_adj, &affinity);
-        match join(target, namespaces, own, || run(input, &steps, &program, &theirs)) {
+        match join(target, namespaces, own, || run(input, (&prepare, &steps), &program, &theirs)) {
             Ok(pid) => {
                 theirs.send(&Message::Init { pid });
                 0
@@ -228,7 +229,12 @@ fn join(
     Ok(child.pid)
 }
 
-fn run(input: &ExecInput<'_>, steps: &[InitStep], program: &Program, report: &Report) -> i32 {
+fn run(
+    input: &ExecInput<'_>,
+    (prepare, steps): (&[InitStep], &[InitStep]),
+    program: &Program,
+    report: &Report,
+) -> i32 {
     let stdio = input.terminal.map_or(input.stdio, |terminal| [terminal; 3]);
     let io = InitIo {
         stdio,
@@ -242,8 +248,6 @@ fn run(input: &ExecInput<'_>, steps: &[InitStep], program: &Program, report: &Re
     if process::close_others_from(io.first_private_fd(), &keep).is_err() {
         return 1;
     }
-    // Session first, so that the terminal can become the controlling one.
-    let (prepare, rest) = steps.split_at(2);
-    init::run(prepare, rest, program, &io, || Some(0));
+    init::run(prepare, steps, program, &io, || Some(0));
     1
 }

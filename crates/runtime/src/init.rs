@@ -10,6 +10,7 @@ use sys::credentials;
 use sys::process::{self, NEWNS, SchedulerAttributes};
 use sys::{Context, Dir};
 
+use crate::attributes;
 use crate::error::{Failure, FailureKind};
 use crate::report::{Message, Report};
 use crate::step::{Hook, InitStep, Program};
@@ -84,7 +85,9 @@ fn apply(step: &InitStep, io: &InitIo<'_>, start: &mut Option<Report>) -> Outcom
             ..SchedulerAttributes::default()
         })?,
         InitStep::MemoryPolicy { mode, nodes } => process::set_memory_policy(*mode, nodes)?,
-        InitStep::AppArmor { profile } => crate::apparmor::change_on_exec(profile)?,
+        InitStep::AppArmor { profile } => attributes::change_profile_on_exec(profile)?,
+        InitStep::SelinuxLabel { label } => attributes::change_label_on_exec(label)?,
+        InitStep::KeyringLabel { label } => attributes::label_keyrings(label)?,
         InitStep::Bounding { keep } => credentials::drop_bounding(*keep)?,
         InitStep::Seccomp { program, flags } => {
             if let Some(listener) = credentials::load_seccomp(program, *flags)?

@@ -5,7 +5,7 @@
 //! apply it.
 
 mod affinity;
-mod apparmor;
+mod attributes;
 mod build;
 mod create;
 mod error;

@@ -14,7 +14,8 @@ use crate::options::propagation;
 use crate::step::{BuildStep, DeviceKind, InitStep, Plan, Program, Source};
 use mounts::mount_step;
 use process::init_steps;
-pub(crate) use process::{process_steps, shared_steps};
+use process::named;
+pub(crate) use process::{process_steps, session_steps, shared_steps};
 
 /// What a plan is made of besides the specification.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
     if process.args.is_empty() {
         return Err(invalid("`process.args` is empty"));
     }
-    crate::refused::refuse(spec, &linux)?;
+    crate::refused::refuse(&linux)?;
     // Init has none (runtime-spec, "execCPUAffinity"); further processes will ask for it.
     crate::affinity::plan_affinity(process.exec_cpu_affinity.as_ref())?;
     let (new_namespaces, join) = namespaces(&linux)?;
@@ -84,6 +85,7 @@ pub fn plan(input: PlanInput<'_>) -> Result<Plan> {
             input.gate,
             own_user_namespace,
         )?,
+        mount_label: named(linux.mount_label.as_ref(), "linux.mountLabel")?.map(str::to_owned),
         listener: crate::listener::plan_listener(linux.seccomp.as_ref(), input.seccomp.as_ref())?,
         time_offsets: crate::time_offsets::plan_time_offsets(&linux.time_offsets, new_namespaces)?,
         program: Program { args: process.args.clone(), env: process.env.clone(), terminal: process.terminal },
@@ -271,7 +273,8 @@ fn guest_path(path: &Path) -> Result<PathBuf> {
 
 /// What init can do while the builder mounts.
 fn prepare_steps(spec: &Spec, new_namespaces: u64, join: &[(u64, PathBuf)]) -> Result<Vec<InitStep>> {
-    let mut steps = vec![InitStep::NewSession, InitStep::SessionKeyring];
+    let label = spec.process.as_ref().and_then(|process| process.selinux_label.as_ref());
+    let mut steps = session_steps(label)?;
     let named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
     let has_names = new_namespaces & NEWUTS != 0 || join.iter().any(|(flag, _)| *flag == NEWUTS);
     if (named(&spec.hostname) || named(&spec.domainname)) && !has_names {

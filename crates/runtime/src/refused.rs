@@ -1,24 +1,15 @@
 //! What a specification may ask and this runtime does not do: refused by name, never ignored.
 
-use oci::runtime::{IdMapping, Linux, Process, Spec};
+use oci::runtime::{IdMapping, Linux};
 
 use crate::error::{Error, Result};
 
 /// Refuses a specification that asks for something that is not built.
-pub(crate) fn refuse(spec: &Spec, linux: &Linux) -> Result<()> {
-    let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+pub(crate) fn refuse(linux: &Linux) -> Result<()> {
     first(&[
         (linux.intel_rdt.is_some(), "`linux.intelRdt`"),
         (!linux.net_devices.is_empty(), "`linux.netDevices`"),
-        (named(&linux.mount_label), "`linux.mountLabel`"),
-    ])?;
-    spec.process.as_ref().map_or(Ok(()), refuse_process)
-}
-
-/// Refuses a process that asks for something that is not built; a container runs without it unnoticed otherwise.
-pub(crate) fn refuse_process(process: &Process) -> Result<()> {
-    let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    first(&[(named(&process.selinux_label), "`process.selinuxLabel`")])
+    ])
 }
 
 fn first(asked: &[(bool, &str)]) -> Result<()> {

@@ -35,6 +35,8 @@ pub struct Plan {
     pub program: Program,
     /// Who serves the filter's notifications; only for a filter that notifies.
     pub listener: Option<Listener>,
+    /// The SELinux label of the file systems that are made for the container.
+    pub mount_label: Option<String>,
     /// Clocks of a new time namespace, as lines of `timens_offsets`.
     pub time_offsets: String,
     /// Programs of the host's administrator around the steps; empty unless the specification names some.
@@ -247,6 +249,14 @@ pub enum InitStep {
     /// Has the program run under an AppArmor profile.
     AppArmor {
         profile: String,
+    },
+    /// Has the program run with a SELinux label.
+    SelinuxLabel {
+        label: String,
+    },
+    /// Has keyrings made with this SELinux label from now on; with none if it is empty.
+    KeyringLabel {
+        label: String,
     },
     Bounding {
         keep: u64,

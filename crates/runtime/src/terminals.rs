@@ -41,6 +41,9 @@ pub(crate) fn instance(plan: &Plan, options: &[String]) -> sys::Result<Devpts> {
         let host = if plan.own_user_namespace { find(&plan.uid_map, uid) } else { Some(uid) };
         all.push(Parameter::Text("uid", host.unwrap_or(plan.root_uid).to_string()));
     }
+    if let Some(label) = &plan.mount_label {
+        all.push(Parameter::Text("context", label.clone()));
+    }
     Devpts::new(plan.root_uid, plan.root_gid, &all)
 }
 

@@ -57,6 +57,7 @@ fn show(plan: &Plan) -> String {
         format!("root: {}:{}, user: {}", plan.root_uid, plan.root_gid, plan.user_uid),
         format!("own user namespace: {}", plan.own_user_namespace),
     ];
+    lines.extend(plan.mount_label.iter().map(|label| format!("mount label: {label}")));
     for (flag, path) in &plan.join {
         lines.push(format!("join: {} of {}", sys::process::namespace_names(*flag), path.display()));
     }
@@ -122,6 +123,10 @@ patch_means! {
             { "path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666, "uid": 0, "gid": 0 },
             { "path": "/dev/loop0", "type": "b", "major": 7, "minor": 0, "fileMode": 0o660, "uid": 0, "gid": 6 }
         ] }
+    };
+    labels: {
+        "process": { "apparmorProfile": "p", "selinuxLabel": "u:r:t:s0:c1,c2" },
+        "linux": { "mountLabel": "u:r:f:s0:c1,c2" }
     };
     host_namespaces: { "hostname": null, "linux": { "namespaces": [{ "type": "mount" }] } };
     joined_namespaces: { "linux": { "namespaces": [
@@ -260,10 +265,10 @@ fn refusals() {
         time(json!({ "realtime": { "secs": 1 } })),
         time(json!({ "boottime": { "nanosecs": 1_000_000_000 } })),
         json!({ "linux": { "seccomp": { "defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x" } } }),
-        json!({ "linux": { "mountLabel": "x" } }),
+        json!({ "linux": { "mountLabel": "a\nb" } }),
         json!({ "process": { "apparmorProfile": "a\nb" } }),
         json!({ "process": { "execCPUAffinity": { "final": "2-1" } } }),
-        json!({ "process": { "selinuxLabel": "x" } }),
+        json!({ "process": { "selinuxLabel": "a\nb" } }),
         json!({ "linux": null }),
         namespaces(json!([{ "type": "mount", "path": "/proc/1/ns/mnt" }])),
         namespaces(json!([{ "type": "mount" }, { "type": "pid" }, { "type": "pid", "path": "/x" }])),

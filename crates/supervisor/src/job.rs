@@ -42,6 +42,8 @@ pub struct Job {
     pub health: Option<HealthJob>,
     pub events: EventsJob,
     pub teardown: Teardown,
+    /// The SELinux label of the pipes that its program gets.
+    pub file_label: Option<String>,
     /// What could not be given as it was asked; told with the start's own.
     pub warnings: Vec<String>,
     /// Whether the launching client wants to know where the time goes.
@@ -137,6 +139,8 @@ pub enum Removal {
     Tree(PathBuf),
     /// The claim of a name, and of the one that the file `renamed` tells, if it is there: each unless somebody else has it.
     Name { directory: PathBuf, name: String, container: String, renamed: PathBuf },
+    /// A claim that the container has of something else.
+    Claim { directory: PathBuf, name: String, container: String },
     /// An anonymous volume below an engine's root, unless another container than this one has it too.
     Volume { root: PathBuf, name: String, container: String },
 }

@@ -20,6 +20,7 @@ pub(crate) fn run(teardown: &Teardown, container: &str) -> sys::Result<()> {
             Removal::Name { directory, name, container, renamed } => {
                 release_names(directory, name, container, renamed)
             }
+            Removal::Claim { directory, name, container } => release(&directory.join(name), container),
             Removal::Volume { root, name, container } => remove_volume(root, name, container),
         };
         keep_first(&mut first, outcome);

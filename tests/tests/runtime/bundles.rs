@@ -19,7 +19,7 @@ fn a_bad_bundle_is_refused_and_leaves_nothing() {
         ("file", |spec| spec["root"]["path"] = json!("config.json"), "not a directory"),
         ("args", |spec| spec["process"]["args"] = json!([]), "`process.args` is empty"),
         ("cwd", |spec| spec["process"]["cwd"] = json!(7), "config.json"),
-        ("label", |spec| spec["linux"]["mountLabel"] = json!("x"), "mountLabel"),
+        ("label", |spec| spec["linux"]["mountLabel"] = json!("x"), "label `x`"),
         ("apparmor", |spec| spec["process"]["apparmorProfile"] = json!("x"), "AppArmor profile `x`"),
         ("selinux", |spec| spec["process"]["selinuxLabel"] = json!("x"), "selinuxLabel"),
         ("rdt", |spec| spec["linux"]["intelRdt"] = json!({}), "intelRdt"),

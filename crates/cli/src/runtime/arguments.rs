@@ -102,8 +102,8 @@ pub(super) struct Exec {
     /// File to write the process id to
     #[arg(long, value_name = "FILE")]
     pub(super) pid_file: Option<PathBuf>,
-    /// SELinux label (not supported)
-    #[arg(long, hide = true)]
+    /// SELinux label of the process
+    #[arg(long, value_name = "LABEL")]
     pub(super) process_label: Option<String>,
     /// AppArmor profile of the process
     #[arg(long, value_name = "PROFILE")]

@@ -84,7 +84,6 @@ fn what_is_not_built_is_refused_by_name() {
         ("--bogus list", "--bogus"),
         ("create --no-pivot c", "--no-pivot"),
         ("run --bogus c", "--bogus"),
-        ("exec --process-label l c true", "--process-label"),
         ("exec -u root c true", "root"),
         ("kill c FOO", "FOO"),
         ("ps c aux", "aux"),

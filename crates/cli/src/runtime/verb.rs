@@ -152,9 +152,6 @@ fn kill(arguments: arguments::Kill) -> Result<KillRequest, Failure> {
 }
 
 fn exec(arguments: arguments::Exec, caller: &dyn Caller) -> Result<ExecRequest, Failure> {
-    if arguments.process_label.as_ref().is_some_and(|label| !label.is_empty()) {
-        return Err(Failure::new(FAILED, "exec: --process-label is not supported: there is no SELinux"));
-    }
     let mut words = arguments.words.into_iter();
     let id = words.next().unwrap_or_default();
     let process = match arguments.process {
@@ -166,6 +163,7 @@ fn exec(arguments: arguments::Exec, caller: &dyn Caller) -> Result<ExecRequest, 
             user: arguments.user,
             additional_gids: arguments.additional_gids,
             no_new_privileges: arguments.no_new_privs,
+            process_label: arguments.process_label.filter(|label| !label.is_empty()),
             apparmor: arguments.apparmor.filter(|profile| !profile.is_empty()),
             capabilities: arguments.cap,
         }),

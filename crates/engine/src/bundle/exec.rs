@@ -12,6 +12,7 @@ use super::home::Runtime;
 use super::make::{set_size, write_pid};
 use super::request::{ExecCommand, ExecProcess, ExecRequest};
 use super::valid;
+use crate::confinement::selinux;
 use crate::container::{Terminal, pty_of};
 use crate::error::{Doing, Error, Result};
 
@@ -96,6 +97,7 @@ fn process(request: &ExecRequest, own: Process) -> Result<Process> {
         );
     }
     valid::check_process(&process)?;
+    selinux::check_spec([process.selinux_label.as_ref()])?;
     process.env.retain(|entry| !entry.is_empty());
     Ok(process)
 }
@@ -118,6 +120,9 @@ fn change(own: Process, command: &ExecCommand, tty: bool) -> Result<Process> {
     }
     process.user.additional_gids.extend(&command.additional_gids);
     process.no_new_privileges |= command.no_new_privileges;
+    if command.process_label.is_some() {
+        process.selinux_label.clone_from(&command.process_label);
+    }
     if command.apparmor.is_some() {
         process.apparmor_profile.clone_from(&command.apparmor);
     }

@@ -15,7 +15,7 @@ pub fn features() -> Value {
             "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
             "seccomp": seccomp_features(),
             "apparmor": { "enabled": true },
-            "selinux": { "enabled": false },
+            "selinux": { "enabled": true },
             "memoryPolicy": { "modes": runtime::MEMORY_POLICY_MODES, "flags": runtime::MEMORY_POLICY_FLAGS },
             "intelRdt": { "enabled": false },
             "mountExtensions": { "idmap": { "enabled": true } },

@@ -19,6 +19,7 @@ use super::home::{CONFIG, Claim, Runtime, START, check_id};
 use super::process::start_ticks;
 use super::record::Record;
 use super::request::CreateRequest;
+use crate::confinement::selinux;
 use crate::error::{Doing, Error, Result};
 
 /// Who starts the container.
@@ -70,6 +71,12 @@ fn prepare(runtime: &Runtime, request: &CreateRequest, starter: Starter) -> Resu
     check_id(&request.id)?;
     let mut bundle = Bundle::load(&request.bundle)?;
     refuse_unprivileged()?;
+    let linux = bundle.spec.linux.as_ref();
+    let process = bundle.spec.process.as_ref();
+    selinux::check_spec([
+        process.and_then(|process| process.selinux_label.as_ref()),
+        linux.and_then(|linux| linux.mount_label.as_ref()),
+    ])?;
     let detached = !matches!(starter, Starter::Foreground { .. });
     let socket = request.console_socket.as_deref();
     let mut preserve_fds = 0;

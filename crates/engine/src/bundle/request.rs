@@ -68,6 +68,7 @@ pub struct ExecCommand {
     pub user: Option<(u32, Option<u32>)>,
     pub additional_gids: Vec<u32>,
     pub no_new_privileges: bool,
+    pub process_label: Option<String>,
     pub apparmor: Option<String>,
     pub capabilities: Vec<String>,
 }

@@ -182,13 +182,13 @@ pub(crate) fn is_enabled() -> bool {
 }
 
 /// Tells what is in the way of the engine's own profile, and what to do about it; for `doctor`.
-pub(crate) fn examine() -> Result<&'static str, (&'static str, &'static str)> {
+pub(crate) fn examine() -> Result<&'static str, (&'static str, String)> {
     if !is_enabled() {
         return Ok("not in this kernel");
     }
     match parser() {
         Some(_) => Ok("available"),
-        None => Err(("no apparmor_parser: containers run without a profile", NO_PARSER)),
+        None => Err(("no apparmor_parser: containers run without a profile", NO_PARSER.to_owned())),
     }
 }
 

@@ -13,10 +13,11 @@ use super::id::{check_name, invent_name, random_id};
 use super::placement::Placement;
 use super::record::ContainerRecord;
 use super::remove::Volumes;
+use crate::confinement::selinux;
 use crate::error::{Doing, Error, Result};
 use crate::image::ImageForRun;
 use crate::paths::Engine;
-use crate::request::{ContainerRequest, Entrypoint, NetworkMode, Security};
+use crate::request::{ContainerRequest, Entrypoint, IpcMode, NetworkMode, PidMode};
 
 /// A new container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(crate) fn create_from(
     crate::network::check_names(engine, &request.namespaces.network)?;
     super::spec::check_sources(&request.mounts)?;
     super::spec::check_processors(&request.resources.cpu)?;
-    check_labels(&request.security)?;
+    crate::confinement::check(&request.security)?;
     let mut record = record_of(request, image)?;
     if let (NetworkMode::Container(word), None) = (&request.namespaces.network, &request.hostname) {
         record.hostname = super::find::find(engine, word)?.record.hostname;
@@ -51,8 +52,9 @@ pub(crate) fn create_from(
     record.name = claim_name(engine, &names, request.name.as_deref(), &record.id, durability)?;
     // Holds volumes and images until the record names them.
     let mut placement = Placement::default();
-    let made = placement
-        .make(engine, &mut record, image, durability)
+    let made = label(engine, &mut record, durability)
+        .and_then(|()| placement.make(engine, &mut record, image, durability))
+        .and_then(|()| crate::confinement::check_mounts(engine, &record))
         .and_then(|()| write_all(engine, &mut record, image, durability))
         .and_then(|()| write_cidfile(request.cidfile.as_deref(), &record.id));
     if let Err(error) = made {
@@ -64,16 +66,18 @@ pub(crate) fn create_from(
     Ok(record)
 }
 
-/// Refuses labels that nobody would apply: a confinement that was asked for is given, or told.
-fn check_labels(security: &Security) -> Result<()> {
-    crate::confinement::apparmor::check(security)?;
-    match security.labels.iter().find(|label| *label != "disable") {
-        Some(label) => {
-            Err(Error::unsupported(format!("label `{label}`: SELinux labels are not supported yet"))
-                .hint("leave the option out, or say label=disable"))
+/// Chooses the SELinux labels, where SELinux is on: those of a container whose processes or memory it shares, if any.
+fn label(engine: &Engine, record: &mut ContainerRecord, durability: Durability) -> Result<()> {
+    let namespaces = &record.request.namespaces;
+    let joined = match (&namespaces.pid, &namespaces.ipc) {
+        (PidMode::Container(word), _) | (_, IpcMode::Container(word)) => {
+            super::find::find(engine, word)?.record.confinement
         }
-        None => Ok(()),
-    }
+        _ => None,
+    };
+    let asked = selinux::asked(&record.request.security, &namespaces.pid, &namespaces.ipc, joined);
+    record.confinement = selinux::choose(engine, &asked, &record.id, durability)?;
+    Ok(())
 }
 
 /// A container that is removed at its end has nothing that a power cut could lose.
@@ -215,6 +219,7 @@ fn record_of(request: &ContainerRequest, image: &ImageForRun) -> Result<Containe
         exposed_ports: config.exposed_ports.iter().cloned().collect(),
         volumes: config.volumes.iter().cloned().collect(),
         mounts: None,
+        confinement: None,
         id,
     })
 }

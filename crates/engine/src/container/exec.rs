@@ -44,7 +44,8 @@ pub fn exec(engine: &Engine, request: &ExecRequest, terminal: &Terminal<'_>) -> 
         .ok_or_else(|| Error::conflict(format!("container `{}` has just ended", request.container)))?;
     let ceiling = spec::ceiling(other_user_namespace(status.pid))?;
     let (mut process, bounding) = process(&container.record, request, ceiling).map_err(not_run)?;
-    let confinement = crate::confinement::of(engine, &container.record.request.security)?;
+    let confinement = crate::confinement::of(engine, &container.record)?;
+    process.selinux_label = confinement.process_label();
     process.apparmor_profile = confinement.apparmor;
     confinement.warnings.iter().for_each(|warning| (terminal.warn)(warning));
     let security = Security { privileged: request.privileged, ..container.record.request.security.clone() };

@@ -14,6 +14,7 @@ use supervisor::log::format_time;
 use super::find::{Container, Life, find};
 use super::record::ContainerRecord;
 use crate::confinement::apparmor;
+use crate::confinement::selinux::Labels;
 use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::{DEFAULT_NETWORK, Entrypoint, NetworkMode, Timeout};
@@ -51,8 +52,8 @@ fn document(engine: &Engine, container: &Container) -> Value {
         "GraphDriver": graph_driver(engine, record),
         "Platform": "linux",
         "AppArmorProfile": apparmor_profile(container),
-        "MountLabel": "",
-        "ProcessLabel": "",
+        "MountLabel": label(record, |labels| &labels.mount),
+        "ProcessLabel": label(record, |labels| &labels.process),
         "ExecIDs": Value::Null,
         "HostConfig": host::host_config(container),
         "Mounts": mounts::mounts(engine, record),
@@ -95,6 +96,10 @@ fn config(engine: &Engine, record: &ContainerRecord) -> Value {
         "Labels": record.labels,
         "StopSignal": request.stop_signal.map(|signal| signal.to_string()).or_else(|| record.stop_signal.clone()).unwrap_or_default(),
     })
+}
+
+fn label(record: &ContainerRecord, which: fn(&Labels) -> &String) -> &str {
+    record.confinement.as_ref().map_or("", |labels| which(labels))
 }
 
 /// The profile that the kernel holds it to while it runs, else the one that it will get.

@@ -14,7 +14,7 @@ use crate::error::{Doing, Result};
 use crate::image::ImageForRun;
 use crate::paths::Engine;
 use crate::request::{
-    BindMount, ContainerRequest, IdMap, ImageMount, MountRequest, Propagation, Source, TmpfsMount,
+    BindMount, ContainerRequest, IdMap, ImageMount, MountRequest, Propagation, Relabel, Source, TmpfsMount,
     VolumeMount,
 };
 
@@ -37,6 +37,8 @@ pub struct PlacedVolume {
     pub subpath: Option<PathBuf>,
     pub propagation: Propagation,
     pub idmap: IdMap,
+    #[serde(default)]
+    pub relabel: Option<Relabel>,
     /// Named by nobody: it may go with the last container that has it.
     pub anonymous: bool,
     pub from: Source,
@@ -266,6 +268,7 @@ fn named(asked: &VolumeMount) -> Result<Wanted> {
         subpath: asked.subpath.clone(),
         propagation: asked.propagation,
         idmap: asked.idmap,
+        relabel: asked.relabel,
         anonymous,
         from: asked.from,
     };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::Record;
 
 use super::placement::Placed;
+use crate::confinement::selinux::Labels;
 use crate::request::{ContainerRequest, IpcMode, MountRequest, NetworkMode, PidMode, UserMode};
 
 /// Everything a start needs that is not looked up anew.
@@ -46,6 +47,9 @@ pub struct ContainerRecord {
     /// All mounts as they were decided; absent in a record from before there were volumes.
     #[serde(default)]
     pub mounts: Option<Vec<Placed>>,
+    /// Its SELinux labels, where SELinux was on when it was made.
+    #[serde(default)]
+    pub confinement: Option<Labels>,
 }
 
 impl Record for ContainerRecord {

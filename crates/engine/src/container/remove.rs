@@ -168,6 +168,12 @@ pub(crate) fn removals(engine: &Engine, record: &ContainerRecord, volumes: Volum
         container: record.id.clone(),
         renamed: engine.run_dir(&record.id).join(supervisor::RENAMED),
     }));
+    let level = record.confinement.as_ref().and_then(|labels| labels.claimed.clone());
+    removals.extend(level.map(|name| Removal::Claim {
+        directory: engine.levels(),
+        name,
+        container: record.id.clone(),
+    }));
     removals.push(Removal::Tree(engine.run_dir(&record.id)));
     removals
 }
@@ -182,6 +188,9 @@ pub(crate) fn delete(engine: &Engine, record: &ContainerRecord, volumes: Volumes
             }
             Removal::Name { name, .. } => {
                 store::release(engine.open_names()?, &name, &record.id, store::Durability::Volatile)?;
+            }
+            Removal::Claim { directory, name, .. } => {
+                store::release(Dir::open(directory)?, &name, &record.id, store::Durability::Volatile)?;
             }
         }
     }

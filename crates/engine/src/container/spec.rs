@@ -192,6 +192,7 @@ pub(crate) fn build(engine: &Engine, record: &ContainerRecord, situation: &Situa
         namespaces: namespaces(record, situation),
         masked_paths,
         readonly_paths,
+        mount_label: situation.confinement.mount_label(),
         ..Linux::default()
     };
     let spec = Spec {
@@ -242,6 +243,7 @@ fn process(record: &ContainerRecord, situation: &Situation, ceiling: u64) -> Pro
                 hard: limit.hard.as_rlimit(),
             })
             .collect(),
+        selinux_label: situation.confinement.process_label(),
         apparmor_profile: situation.confinement.apparmor.clone(),
         capabilities: Some(granted(&request.security, identity, ceiling)),
         no_new_privileges: request.security.no_new_privileges,

@@ -197,6 +197,7 @@ fn try_launch(
     timing.mark("addresses and ports");
     super::files::write(engine, record, place.as_ref())?;
     let spec = spec::build(engine, record, &situation)?;
+    crate::confinement::label_files(engine, record, &situation.confinement)?;
     timing.mark("specification");
     let seccomp = spec::filter(engine, record, &spec)?;
     timing.mark("seccomp filter");
@@ -211,6 +212,7 @@ fn try_launch(
     timing.mark("plan");
     let mut job = job(engine, record, options, spec, plan, leases.clone());
     job.timing = timing.is_enabled();
+    job.file_label = situation.confinement.mount_label();
     job.warnings = situation.confinement.warnings;
     job.health = health;
     let (network, sockets) = match place.map(|place| place.job(engine, record)) {
@@ -227,7 +229,7 @@ fn try_launch(
 /// Finds out what the specification depends on: joined containers and the id range.
 fn situation(engine: &Engine, record: &ContainerRecord) -> Result<Situation> {
     let mut situation = Situation::of(engine, record)?;
-    situation.confinement = crate::confinement::of(engine, &record.request.security)?;
+    situation.confinement = crate::confinement::of(engine, record)?;
     if situation.own_user_namespace() {
         let wanted = record.highest_id.max(situation.identity.uid).max(situation.identity.gid);
         situation.ids = Some(idrange::lease(engine, &record.id, wanted)?);
@@ -295,6 +297,7 @@ pub(super) fn common_job(
             leases,
             removals,
         },
+        file_label: None,
         warnings: Vec::new(),
         timing: false,
         again: false,

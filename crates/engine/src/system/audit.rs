@@ -47,6 +47,9 @@ enum Remedy {
     Name {
         owner: String,
     },
+    Level {
+        owner: String,
+    },
     Lease {
         owner: String,
     },
@@ -91,6 +94,9 @@ impl Orphan {
             Remedy::None | Remedy::Collect => false,
             Remedy::Tree(path) => crate::container::remove_tree(path).is_ok(),
             Remedy::Name { owner } => release(engine.open_names(), owner, store::Durability::Synced),
+            Remedy::Level { owner } => {
+                release(Dir::open(engine.levels()).map_err(Into::into), owner, store::Durability::Synced)
+            }
             Remedy::Lease { owner } => {
                 release(Dir::open(engine.ids()).map_err(Into::into), owner, store::Durability::Volatile)
             }
@@ -129,6 +135,7 @@ fn look(engine: &Engine) -> Result<Vec<Orphan>> {
     directories(engine, &known, &mut orphans)?;
     volumes(engine, &mut orphans)?;
     names(engine, &known, &mut orphans)?;
+    levels(engine, &known, &mut orphans)?;
     leases(engine, &known, &mut orphans)?;
     networks(engine, &mut orphans)?;
     groups(&known, &mut orphans)?;
@@ -184,6 +191,19 @@ fn names(engine: &Engine, known: &Known, orphans: &mut Vec<Orphan>) -> Result<()
             let remedy = Remedy::Name { owner: claim.owner };
             orphans.push(Orphan::new("name", claim.name, "no container bears this name", remedy));
         }
+    }
+    Ok(())
+}
+
+/// SELinux levels of containers that are no more.
+fn levels(engine: &Engine, known: &Known, orphans: &mut Vec<Orphan>) -> Result<()> {
+    let levels = match Dir::open(engine.levels()) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        other => other?,
+    };
+    for claim in store::claims(levels)?.into_iter().filter(|claim| !known.containers.contains(&claim.owner)) {
+        let remedy = Remedy::Level { owner: claim.owner };
+        orphans.push(Orphan::new("SELinux level", claim.name, "no container has it", remedy));
     }
     Ok(())
 }

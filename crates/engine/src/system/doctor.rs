@@ -23,7 +23,8 @@ pub fn doctor(config: &EngineConfig) -> Vec<DoctorRow> {
         store_idmap(&config.root),
         cgroups(),
         seccomp(),
-        apparmor(),
+        security_module(APPARMOR, crate::confinement::apparmor::examine()),
+        security_module(SELINUX, crate::confinement::selinux::examine(&config.root)),
         run_root(&config.run_root),
         networks(&config.run_root),
     ]
@@ -41,7 +42,8 @@ fn lacking(engine: &Engine) -> impl Iterator<Item = DoctorRow> {
 /// Adds to a start that failed what the machine lacks, unless the error itself says what to do.
 pub(crate) fn explain(engine: &Engine, error: Error) -> Error {
     // These never keep a container from starting.
-    let matters = |row: &DoctorRow| !matches!(row.check.as_str(), LIMITS | RUN_ROOT | NETWORKS | APPARMOR);
+    let matters =
+        |row: &DoctorRow| !matches!(row.check.as_str(), LIMITS | RUN_ROOT | NETWORKS | APPARMOR | SELINUX);
     if error.remedy().is_some() || error.code().is_some_and(|code| code != 125) {
         return error;
     }
@@ -58,6 +60,7 @@ const LIMITS: &str = "limits";
 const RUN_ROOT: &str = "run root";
 const NETWORKS: &str = "networks";
 const APPARMOR: &str = "AppArmor";
+const SELINUX: &str = "SELinux";
 
 fn row(check: &str, verdict: Verdict, found: impl Into<String>, remedy: Option<&str>) -> DoctorRow {
     let remedy = remedy.filter(|_| verdict != Verdict::Fine).map(str::to_owned);
@@ -186,11 +189,11 @@ fn seccomp() -> DoctorRow {
     row("seccomp", verdict, found, Some("use a kernel with CONFIG_SECCOMP_FILTER"))
 }
 
-/// A kernel without it lacks nothing that a container needs.
-fn apparmor() -> DoctorRow {
-    match crate::confinement::apparmor::examine() {
-        Ok(found) => row(APPARMOR, Verdict::Fine, found, None),
-        Err((found, remedy)) => row(APPARMOR, Verdict::Lacking, found, Some(remedy)),
+/// A kernel without one lacks nothing that a container needs.
+fn security_module(name: &str, found: Result<&'static str, (&'static str, String)>) -> DoctorRow {
+    match found {
+        Ok(found) => row(name, Verdict::Fine, found, None),
+        Err((found, remedy)) => row(name, Verdict::Lacking, found, Some(&remedy)),
     }
 }
 

@@ -81,7 +81,9 @@ pub(super) fn cgroup_version() -> String {
 /// In Docker's words and order.
 fn security_options() -> Vec<String> {
     let apparmor = crate::confinement::apparmor::is_enabled().then_some("apparmor");
-    apparmor.into_iter().chain(["seccomp", "userns"]).map(str::to_owned).collect()
+    let selinux = crate::confinement::selinux::is_enabled().then_some("selinux");
+    let options = [apparmor, Some("seccomp"), selinux, Some("userns")];
+    options.into_iter().flatten().map(str::to_owned).collect()
 }
 
 fn limits() -> LimitsView {

@@ -38,19 +38,38 @@ impl Builder<'_> {
         match self.root()?.open_path_nofollow("/dev/null") {
             Ok(file) if is_null(&file, null) => Ok(mount::clone_fd(file.as_fd(), false)?),
             // A /dev of the user's without it.
-            _ => private_null_device(null),
+            _ => self.private_null_device(null),
+        }
+    }
+
+    /// Returns a mount of a null device that is not in the container's tree.
+    fn private_null_device(&self, null: Dev) -> Outcome<OwnedFd> {
+        let mut parameters = Vec::new();
+        self.labelled(&mut parameters);
+        let private = mount::create("tmpfs", &parameters, mount::Attr::empty())?;
+        let private = Dir::from_fd(private, Path::new("/"));
+        let made = private
+            .mknod("null", FileType::CharacterDevice, 0o666, null)
+            .and_then(|()| mount::clone_fd(private.open_path_nofollow("null")?.as_fd(), false));
+        match made {
+            // Before Linux 6.15 a mount in no namespace cannot be cloned; root of a user namespace makes no nodes.
+            Err(error) if matches!(error.errno(), Some(Errno::INVAL | Errno::PERM)) => {
+                hosts_null_device(null)
+            }
+            made => Ok(made?),
         }
     }
 
     /// Returns a mount of an empty read-only directory.
     fn empty_directory(&mut self) -> Outcome<OwnedFd> {
-        let parameters = [
+        let mut parameters = vec![
             Parameter::Text("size", "0".into()),
             Parameter::Text("nr_inodes", "2".into()),
             Parameter::Text("mode", "0755".into()),
             Parameter::Text("uid", self.plan.root_uid.to_string()),
             Parameter::Text("gid", self.plan.root_gid.to_string()),
         ];
+        self.labelled(&mut parameters);
         let create = || mount::create("tmpfs", &parameters, mount::Attr::MOUNT_ATTR_RDONLY);
         let Some(empty) = &self.empty else {
             let clone = create()?;
@@ -70,19 +89,6 @@ fn is_null(file: &OwnedFd, null: Dev) -> bool {
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_char_device() && stat.st_rdev == null)
 }
 
-/// Returns a mount of a null device that is not in the container's tree.
-fn private_null_device(null: Dev) -> Outcome<OwnedFd> {
-    let private = mount::create("tmpfs", &[], mount::Attr::empty())?;
-    let private = Dir::from_fd(private, Path::new("/"));
-    let made = private
-        .mknod("null", FileType::CharacterDevice, 0o666, null)
-        .and_then(|()| mount::clone_fd(private.open_path_nofollow("null")?.as_fd(), false));
-    match made {
-        // Before Linux 6.15 a mount in no namespace cannot be cloned; root of a user namespace makes no nodes.
-        Err(error) if matches!(error.errno(), Some(Errno::INVAL | Errno::PERM)) => hosts_null_device(null),
-        made => Ok(made?),
-    }
-}
 
 /// Returns a mount of the host's null device, which is still in sight: read-only, so that its mode and owner stay.
 fn hosts_null_device(null: Dev) -> Outcome<OwnedFd> {

@@ -90,6 +90,10 @@ impl Builder<'_> {
     /// own credentials and belongs to root inside.
     fn mqueue(&self, options: &[String], attributes: Attr) -> Outcome<OwnedFd> {
         let mount = mount::create("mqueue", &parameters(options), attributes)?;
+        if let Some(label) = &self.plan.mount_label {
+            // The file system is as old as its ipc namespace, and takes no context any more.
+            label_root(&mount, label)?;
+        }
         let owner =
             (rustix::fs::Uid::from_raw(self.plan.root_uid), rustix::fs::Gid::from_raw(self.plan.root_gid));
         if self.plan.new_namespaces & sys::process::NEWIPC != 0 {
@@ -159,6 +163,7 @@ impl Builder<'_> {
         let mut parameters = parameters(options);
         parameters.retain(|parameter| !matches!(parameter, Parameter::Flag(copyup::WORD)));
         parameters.push(Parameter::Text("source", source.to_owned()));
+        self.labelled(&mut parameters);
         if kind == "tmpfs" {
             // Owners are ids inside; the file system wants those of the host.
             let mut ids = [("uid", self.plan.root_uid), ("gid", self.plan.root_gid)];
@@ -185,6 +190,13 @@ impl Builder<'_> {
             mount::set_attributes(tree.as_fd(), change).on_path("make read-only", &step.destination)?;
         }
         Ok(tree)
+    }
+
+    /// Gives a new file system the container's label, for all that is in it.
+    pub(super) fn labelled(&self, parameters: &mut Vec<Parameter<'_>>) {
+        if let Some(label) = &self.plan.mount_label {
+            parameters.push(Parameter::Text("context", label.clone()));
+        }
     }
 
     /// Gives a tmpfs the mode of the directory that it covers, unless it was asked for one: 1777 of the kernel's
@@ -314,11 +326,12 @@ impl Builder<'_> {
             mount::attach(tree.as_fd(), target.as_fd()).on_path("mount at", &step.destination)?;
             return Ok(());
         }
-        let parameters = [
+        let mut parameters = vec![
             Parameter::Text("mode", "0755".into()),
             Parameter::Text("uid", self.plan.root_uid.to_string()),
             Parameter::Text("gid", self.plan.root_gid.to_string()),
         ];
+        self.labelled(&mut parameters);
         let base = mount::create("tmpfs", &parameters, Attr::empty())?;
         mount::attach(base.as_fd(), target.as_fd()).on_path("mount at", &step.destination)?;
         let directory = Dir::from_fd(base, &step.destination);
@@ -370,6 +383,12 @@ fn protect_proc(tree: &OwnedFd, target: &OwnedFd, step: &MountStep) -> Outcome<(
         )));
     }
     Ok(())
+}
+
+/// Labels the top of a file system for SELinux.
+fn label_root(mount: &OwnedFd, label: &str) -> Outcome<()> {
+    let top = Dir::from_fd(mount.try_clone().context(|| "cannot label a mount".into())?, Path::new("/"));
+    Ok(top.setxattr_self(std::ffi::OsStr::new("security.selinux"), label.as_bytes())?)
 }
 
 /// Names the place of a mount that could not be made.

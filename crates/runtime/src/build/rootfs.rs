@@ -109,7 +109,12 @@ impl Builder<'_> {
     fn overlay_via(&self, via: Via, overlay: &Overlay, store: &OwnedFd, target: &Dir) -> sys::Result<()> {
         let layers = Layers::open(overlay, store)?;
         if via == Via::OptionString {
-            return mount::overlay_by_option_string(self.staging, &layers.option_string());
+            let mut options = layers.option_string();
+            if let Some(label) = &self.plan.mount_label {
+                // In quotes, as commas part options.
+                options.push_str(&format!(",context=\"{label}\""));
+            }
+            return mount::overlay_by_option_string(self.staging, &options);
         }
         let mut parameters = Vec::with_capacity(layers.lowers.len() + 6);
         parameters.extend(layers.lowers.iter().map(|fd| Parameter::Fd("lowerdir+", fd.as_fd())));
@@ -123,6 +128,7 @@ impl Builder<'_> {
         for option in ["redirect_dir", "metacopy", "index"] {
             parameters.push(Parameter::Text(option, "off".into()));
         }
+        self.labelled(&mut parameters);
         let mount = mount::create("overlay", &parameters, mount::Attr::empty())?;
         mount::attach(mount.as_fd(), target.as_fd()).on_path("attach the root at", self.staging)
     }

@@ -25,6 +25,25 @@ pub(super) fn init_steps(
     Ok(steps)
 }
 
+/// The first steps of init and of further processes: a session and keyrings of their own.
+pub(crate) fn session_steps(label: Option<&String>) -> Result<Vec<InitStep>> {
+    let keyring = [InitStep::SessionKeyring];
+    let Some(label) = named(label, "process.selinuxLabel")? else {
+        return Ok([&[InitStep::NewSession][..], &keyring].concat());
+    };
+    let labelled = |label: &str| InitStep::KeyringLabel { label: label.to_owned() };
+    Ok([&[InitStep::NewSession, labelled(label)][..], &keyring, &[labelled("")]].concat())
+}
+
+/// Returns a word for the kernel, if there is one. It stands in a line, or in quotes among mount options.
+pub(super) fn named<'t>(text: Option<&'t String>, member: &str) -> Result<Option<&'t str>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.contains(['\n', '\0', '"']) {
+        return Err(invalid(format!("{member} `{}`", text.escape_debug())));
+    }
+    Ok(Some(text))
+}
+
 /// What every process of the container has from it, and not from its own part of the specification.
 pub(crate) fn shared_steps(linux: &Linux, steps: &mut Vec<InitStep>) -> Result<()> {
     if let Some(personality) = &linux.personality {
@@ -75,12 +94,11 @@ pub(crate) fn process_steps(
         // As root: the directory may be missing where the user could not make it.
         steps.push(InitStep::WorkingDirectory { path: guest_path(&process.cwd)?, create: true });
     }
-    let profile = process.apparmor_profile.as_ref();
-    if let Some(profile) = profile.filter(|name| !name.is_empty()) {
-        if profile.contains(['\n', '\0']) {
-            return Err(invalid(format!("process.apparmorProfile `{}`", profile.escape_debug())));
-        }
-        steps.push(InitStep::AppArmor { profile: profile.clone() });
+    if let Some(profile) = named(process.apparmor_profile.as_ref(), "process.apparmorProfile")? {
+        steps.push(InitStep::AppArmor { profile: profile.to_owned() });
+    }
+    if let Some(label) = named(process.selinux_label.as_ref(), "process.selinuxLabel")? {
+        steps.push(InitStep::SelinuxLabel { label: label.to_owned() });
     }
     let sets = process.capabilities.clone().unwrap_or_default();
     let bounding = mask(&sets.bounding);

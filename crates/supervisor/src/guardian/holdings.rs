@@ -14,7 +14,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mknodat, open, unlink};
+use rustix::fs::{CWD, FileType, Mode, OFlags, XattrFlags, fstat, lsetxattr, mknodat, open, unlink};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::{PipeFlags, pipe_with};
 use sys::Context;
@@ -80,8 +80,9 @@ impl Holdings {
             let ends = ContainerEnds { stdin: null()?, stdout: null()?, stderr: null()? };
             return Ok((holdings, ends));
         }
-        let (stdout, stdout_end) = named_pipe(&job.run_dir.join(STDOUT))?;
-        let (stderr, stderr_end) = named_pipe(&job.run_dir.join(STDERR))?;
+        let label = job.file_label.as_deref();
+        let (stdout, stdout_end) = named_pipe(&job.run_dir.join(STDOUT), label)?;
+        let (stderr, stderr_end) = named_pipe(&job.run_dir.join(STDERR), label)?;
         let stdin = if job.open_stdin {
             let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).context(|| "cannot make a pipe".into())?;
             holdings.stdin = Some(writer);
@@ -154,13 +155,17 @@ pub(crate) fn null() -> sys::Result<OwnedFd> {
     open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).on_path("open", Path::new("/dev/null"))
 }
 
-/// Makes a named pipe; returns its reading end and the program's.
-fn named_pipe(path: &PathBuf) -> sys::Result<(OwnedFd, OwnedFd)> {
+/// Makes a named pipe, with a SELinux label where there is one; returns its reading end and the program's.
+fn named_pipe(path: &PathBuf, label: Option<&str>) -> sys::Result<(OwnedFd, OwnedFd)> {
     let mode = Mode::RUSR | Mode::WUSR;
     // An earlier run's may still be open somewhere.
     let _ = unlink(path);
     sys::failpoint::step();
     mknodat(CWD, path, FileType::Fifo, mode, 0).on_path("make the pipe", path)?;
+    if let Some(label) = label {
+        lsetxattr(path, "security.selinux", label.as_bytes(), XattrFlags::empty())
+            .on_path("label the pipe", path)?;
+    }
     let reader = reading_end(path)?;
     Ok((reader, program_end(path)?))
 }

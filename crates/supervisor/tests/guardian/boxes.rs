@@ -91,6 +91,7 @@ impl Root {
             health: None,
             events: EventsJob { run_root: self.path().to_owned(), volumes: Vec::new() },
             teardown: Teardown::default(),
+            file_label: None,
             warnings: Vec::new(),
             timing: false,
             again: false,

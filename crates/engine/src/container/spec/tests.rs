@@ -32,6 +32,7 @@ fn record() -> ContainerRecord {
         exposed_ports: Vec::new(),
         volumes: Vec::new(),
         mounts: None,
+        confinement: None,
     }
 }
 

@@ -26,6 +26,7 @@ fn plan() -> Plan {
         prepare: Vec::new(),
         init: Vec::new(),
         listener: None,
+        mount_label: None,
         time_offsets: String::new(),
         program: Program { args: Vec::new(), env: Vec::new(), terminal: false },
         hooks: crate::step::Hooks::default(),
