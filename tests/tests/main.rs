@@ -16,6 +16,7 @@ mod layers;
 mod life;
 mod lifecycle;
 mod limits;
+mod load;
 mod logs;
 mod lost;
 mod network;

@@ -89,7 +89,6 @@ fn is_null(file: &OwnedFd, null: Dev) -> bool {
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_char_device() && stat.st_rdev == null)
 }
 
-
 /// Returns a mount of the host's null device, which is still in sight: read-only, so that its mode and owner stay.
 fn hosts_null_device(null: Dev) -> Outcome<OwnedFd> {
     let path = Path::new("/dev/null");
