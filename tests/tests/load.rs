@@ -18,6 +18,7 @@ struct Crowd<'a> {
     count: usize,
 }
 
+#[expect(clippy::print_stderr, reason = "how long it took is told")]
 impl Crowd<'_> {
     /// Has everybody act at once, and somebody look on; tells how it went. `name` is that of a container of its own.
     fn act(&self, what: &str, words: impl Fn(&str) -> Vec<String> + Sync) {

@@ -259,6 +259,51 @@ fn a_policy_and_removal_contradict_each_other() {
         .error_names(&["unknown policy 'often'"]);
 }
 
+#[test]
+fn a_policy_is_changed_while_the_container_runs_waits_or_has_ended() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    let id =
+        run(&engine, "box", "no", ONCE.replace("touch /once; exit 7", "touch /once; sleep 600").as_str());
+    let policy = "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}";
+    engine.run(&["update", "--restart", "on-failure:3", "box"]).ok().prints("box");
+    assert_eq!(engine.inspect("box", policy), "on-failure 3");
+    kill(&status(&engine, &id)["pid"]);
+    eventually("it was started again", || {
+        count(&engine, "box") == 1 && engine.inspect("box", STATE) == "running"
+    });
+    // With other changes, and back.
+    engine.run(&["update", "--restart", "no", "--pids-limit", "50", "box"]).ok();
+    assert_eq!(
+        engine.inspect("box", "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.PidsLimit}}"),
+        "no 50"
+    );
+    kill(&status(&engine, &id)["pid"]);
+    eventually("it stays as it is", || engine.inspect("box", STATE) == "exited");
+    assert_eq!(count(&engine, "box"), 1);
+    // One that somebody stopped is started by a boot only where it is always wanted.
+    engine.run(&["update", "--restart", "unless-stopped", "box"]).ok();
+    run(&engine, "stopped", "no", "exec sleep 600");
+    engine.run(&["stop", "-t", "0", "stopped"]).ok();
+    engine.run(&["update", "--restart", "unless-stopped", "stopped"]).ok();
+    engine.run(&["system", "boot"]).ok().prints("box");
+    engine.run(&["update", "--restart", "always", "stopped"]).ok();
+    engine.run(&["system", "boot"]).ok().prints("stopped");
+    // What cannot be, and changes nothing.
+    engine.run(&["run", "-d", "--rm", "--network", "none", "--name", "brief", &image, "sleep", "600"]).ok();
+    engine
+        .run(&["update", "--restart", "always", "brief"])
+        .fails_with(1)
+        .error_names(&["cannot update container `brief`", "AutoRemove is enabled"]);
+    engine
+        .run(&["update", "--restart", "often", "box"])
+        .fails_with(125)
+        .error_names(&["unknown policy 'often'"]);
+    assert_eq!(engine.inspect("brief", "{{.HostConfig.RestartPolicy.Name}}"), "no");
+    engine.run(&["rm", "-f", "box", "stopped", "brief"]).ok();
+    engine.audit();
+}
+
 /// What a boot leaves: files of another boot, and no process.
 fn lose(engine: &Engine, ids: &[String]) {
     for id in ids {

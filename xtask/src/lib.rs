@@ -4,6 +4,7 @@
 #![allow(missing_debug_implementations, reason = "nothing here is printed")]
 
 pub mod bench;
+pub mod docs;
 pub mod guest;
 pub mod images;
 pub mod tidy;

@@ -1,4 +1,4 @@
-//! The command line of the project's own glue: `cargo xtask images | tidy | guest | bench`.
+//! The command line of the project's own glue: `cargo xtask images | tidy | docs | guest | bench`.
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use xtask::{bench, guest, images, tidy};
+use xtask::{bench, docs, guest, images, tidy};
 
 /// Glue of the project: test images, checks, measurements.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Task {
     },
     /// Checks the rules of the house, which the tests check too, and tells what is worth a look.
     Tidy,
+    /// Writes docs/commands.md anew from the definitions of the command line.
+    Docs,
     /// Runs tests in a virtual machine with another kernel and cgroup v2 alone.
     Guest {
         /// Parts of names of tests; all that are chosen for a guest without them.
@@ -52,6 +54,7 @@ fn main() -> Result<()> {
     match Task::parse() {
         Task::Images { names } => make_images(&names),
         Task::Tidy => check_tidy(),
+        Task::Docs => docs::write(),
         Task::Guest { words, long, run } => {
             run_guest(run, &guest::Selection { words, long, watch: |line| println!("{line}") })
         }

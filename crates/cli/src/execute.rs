@@ -36,6 +36,10 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
     if let Command::Completion(shell) = &parsed.command {
         return show(&commands::completion::script(*shell));
     }
+    if let Command::Manual(directory) = &parsed.command {
+        let section = commands::system_manual::write(directory)?;
+        return show(&format!("{}\n", section.display()));
+    }
     if let Command::Doctor(_, format) = &parsed.command {
         let rows = system::doctor(&config(&parsed.global)?);
         show_formatted(print::doctor(&rows, format))?;

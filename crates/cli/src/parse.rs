@@ -105,8 +105,9 @@ fn find_verb<'a>(first: &str, rest: &'a [String]) -> Result<Found<'a>, Exit> {
 }
 
 fn unknown<'a>(word: &str, group: &str, known: impl Iterator<Item = &'a str>) -> Failure {
-    if verb::is_later(word) {
-        let text = format!("`coracle {group}{word}` is not supported yet");
+    let spelling = format!("{group}{word}");
+    if let Some(why) = verb::later(&spelling).or_else(|| verb::later(word)) {
+        let text = format!("`coracle {spelling}` is not supported: {why}");
         return Failure::new(1, text).hint(format!("run 'coracle {group}--help' for what there is"));
     }
     let failure = Failure::new(1, format!("unknown command: coracle {group}{word}"));
@@ -162,6 +163,7 @@ pub(crate) fn with_arguments<W: WithArguments>(verb: Verb, act: W) -> W::Output 
         Verb::Inspect => act.call::<inspect::Args>(),
         Verb::Kill => act.call::<kill::Args>(),
         Verb::Load => act.call::<load::Args>(),
+        Verb::Manual => act.call::<system_manual::Args>(),
         Verb::Logs => act.call::<logs::Args>(),
         Verb::NetworkConnect => act.call::<network::connect::Args>(),
         Verb::NetworkCreate => act.call::<network::create::Args>(),

@@ -1,11 +1,18 @@
 //! All verbs and their flags as one tree, for what tells about them: completions, man pages, tables. Commands themselves
 //! are read by the parser of one verb, which is built in a fifth of the time.
 
+mod docker;
+mod manual;
+mod page;
+
 use clap::{Arg, Command};
 
 use crate::help;
 use crate::parse::{Arguments, WithArguments, with_arguments};
 use crate::verb::{self, Entry, GROUPS};
+
+pub use manual::{ManualPage, manual};
+pub use page::page;
 
 /// Which flags stand in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

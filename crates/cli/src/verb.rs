@@ -36,6 +36,7 @@ pub(crate) enum Verb {
     Kill,
     Load,
     Logs,
+    Manual,
     NetworkConnect,
     NetworkCreate,
     NetworkDisconnect,
@@ -377,6 +378,12 @@ pub(crate) const VERBS: &[Entry] = &[
         "Remove one or more volumes",
     ),
     entry(
+        Verb::Manual,
+        &["system manual"],
+        "DIRECTORY",
+        "Write the manual pages into a directory, for man(1)",
+    ),
+    entry(
         Verb::Audit,
         &["system audit"],
         "[OPTIONS]",
@@ -399,35 +406,40 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("volume", "Manage volumes"),
 ];
 
-/// Docker's verbs that are not there yet.
-const LATER: &[&str] = &[
-    "checkpoint",
-    "compose",
-    "config",
-    "context",
-    "login",
-    "logout",
-    "manifest",
-    "node",
-    "plugin",
-    "pull",
-    "push",
-    "search",
-    "secret",
-    "service",
-    "stack",
-    "swarm",
-    "trust",
+/// Docker's verbs that are not there, and why.
+pub(crate) const LATER: &[(&str, &str)] = &[
+    ("checkpoint", "freezing a container to disk needs criu, which comes with a later release, if at all"),
+    ("compose", "a project of several services comes with a later release"),
+    ("config", NO_SWARM),
+    ("context", NO_DAEMON),
+    ("login", NO_REGISTRY),
+    ("logout", NO_REGISTRY),
+    ("manifest", NO_REGISTRY),
+    ("node", NO_SWARM),
+    ("plugin", "there are no plug-ins: nothing from elsewhere is loaded into the engine"),
+    ("pull", NO_REGISTRY),
+    ("push", NO_REGISTRY),
+    ("search", "registries have no common interface for it; look at the registry's own pages"),
+    ("secret", NO_SWARM),
+    ("service", NO_SWARM),
+    ("stack", NO_SWARM),
+    ("swarm", NO_SWARM),
+    ("trust", "images are not signed yet"),
+    ("volume update", NO_SWARM),
 ];
+
+const NO_DAEMON: &str = "there is no daemon to be connected to";
+const NO_REGISTRY: &str = "registries come with a later release";
+const NO_SWARM: &str = "it is for a swarm; the engine is of one host";
 
 /// Finds the verb of a spelling of one or two words.
 pub(crate) fn find(spelling: &str) -> Option<&'static Entry> {
     VERBS.iter().find(|entry| entry.spellings.contains(&spelling))
 }
 
-/// Whether Docker has this verb and the engine has not.
-pub(crate) fn is_later(word: &str) -> bool {
-    LATER.contains(&word)
+/// Tells why Docker has a verb that the engine has not; none for what Docker has not either.
+pub(crate) fn later(spelling: &str) -> Option<&'static str> {
+    LATER.iter().find(|(later, _)| *later == spelling).map(|(_, why)| *why)
 }
 
 /// Whether the word takes a second word.
@@ -454,6 +466,6 @@ fn no_spelling_means_two_things() {
     let all: Vec<&str> = VERBS.iter().flat_map(|entry| entry.spellings).copied().collect();
     for (index, spelling) in all.iter().enumerate() {
         assert!(!all[..index].contains(spelling), "{spelling} twice");
-        assert!(!is_later(spelling), "{spelling} is there");
+        assert!(later(spelling).is_none(), "{spelling} is there");
     }
 }

@@ -97,8 +97,9 @@ fn what_a_dead_container_held_is_given_to_the_next() {
     // Everybody who could give it back is killed at once, and has ended.
     let pids =
         ["guardian", "supervisor", "pid"].map(|who| i32::try_from(status[who].as_i64().unwrap()).unwrap());
-    for pid in pids {
-        let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), Signal::KILL);
+    // Guardian and supervisor would replace each other: one that stands still cannot.
+    for (pid, signal) in [(pids[1], Signal::STOP)].into_iter().chain(pids.map(|pid| (pid, Signal::KILL))) {
+        let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal);
     }
     for pid in pids {
         eventually("it has ended", || {

@@ -21,7 +21,7 @@ fn a_bad_bundle_is_refused_and_leaves_nothing() {
         ("cwd", |spec| spec["process"]["cwd"] = json!(7), "config.json"),
         ("label", |spec| spec["linux"]["mountLabel"] = json!("x"), "label `x`"),
         ("apparmor", |spec| spec["process"]["apparmorProfile"] = json!("x"), "AppArmor profile `x`"),
-        ("selinux", |spec| spec["process"]["selinuxLabel"] = json!("x"), "selinuxLabel"),
+        ("selinux", |spec| spec["process"]["selinuxLabel"] = json!("x"), "SELinux label `x`"),
         ("rdt", |spec| spec["linux"]["intelRdt"] = json!({}), "intelRdt"),
         ("device", |spec| spec["linux"]["netDevices"] = json!({ "eth0": {} }), "netDevices"),
         (

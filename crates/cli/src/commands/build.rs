@@ -113,6 +113,7 @@ impl Table for OfBuild {
         Refusal::value("security-opt", "build steps have the engine's own confinement"),
         Refusal::value("isolation", "it is for Windows containers").unless(&["default"]),
         // What asks for nothing that is not done anyway.
+        Refusal::switch("disable-content-trust", "").unless(&["true", "false"]),
         Refusal::switch("load", "").unless(&["true", "false"]),
         Refusal::switch("rm", "").unless(&["true", "false"]),
         Refusal::switch("force-rm", "").unless(&["true", "false"]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Command;
 use crate::caller::Caller;
 use crate::grammar::{Invalid, Read, duration};
-use crate::options::{Filtered, PruneOptions};
+use crate::options::{Filtered, PruneOptions, Refusal, Refused, Table};
 use crate::parse::{Arguments, Words};
 
 /// What is done with the build cache.
@@ -17,12 +17,33 @@ pub enum CacheCommand {
 
 /// Arguments of `build cache ls`.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct ListArgs {}
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    refused: Refused<OfList>,
+}
+
+#[derive(Debug, Clone)]
+struct OfList;
+
+/// Flags of `buildx du`.
+impl Table for OfList {
+    const ROWS: &'static [Refusal] = &[
+        BUILDER,
+        Refusal::value("filter", "the cache is listed whole"),
+        Refusal::value("format", "the cache has one table"),
+        VERBOSE,
+    ];
+}
+
+const BUILDER: Refusal = Refusal::value("builder", "the engine is its own builder").unless(&["default"]);
+const VERBOSE: Refusal = Refusal::switch("verbose", "the table has all that there is to tell");
+const NO_BOUND: &str = "say what may go by its last use: --unused-for";
 
 impl Arguments for ListArgs {
     const WORDS: Words = Words::None;
 
     fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
+        self.refused.check()?;
         Ok(Command::BuildCache(CacheCommand::List))
     }
 }
@@ -46,12 +67,30 @@ pub(crate) struct PruneArgs {
     /// Keep what was used in so long (e.g. 24h)
     #[arg(long, value_name = "DURATION")]
     unused_for: Option<String>,
+    #[command(flatten)]
+    refused: Refused<OfPrune>,
+}
+
+#[derive(Debug, Clone)]
+struct OfPrune;
+
+/// Flags of `builder prune` and `buildx prune`.
+impl Table for OfPrune {
+    const ROWS: &'static [Refusal] = &[
+        BUILDER,
+        Refusal::value("keep-storage", NO_BOUND).unless(&["0"]),
+        Refusal::value("max-used-space", NO_BOUND).unless(&["0"]),
+        Refusal::value("min-free-space", NO_BOUND).unless(&["0"]),
+        Refusal::value("reserved-space", NO_BOUND).unless(&["0"]),
+        VERBOSE,
+    ];
 }
 
 impl Arguments for PruneArgs {
     const WORDS: Words = Words::None;
 
     fn command(self, _: Vec<String>, caller: &dyn Caller) -> Read<Command> {
+        self.refused.check()?;
         let until = self.cache.until(caller)?;
         let unused_for = match (&self.unused_for, until) {
             (Some(_), Some(_)) => {

@@ -1,5 +1,7 @@
 //! One verb a file: its arguments, and what they mean.
 
+use std::path::PathBuf;
+
 use engine::request::{
     AttachRequest, AuditRequest, BuildRequest, CheckRequest, CommitRequest, ContainerRequest, CopyRequest,
     DiffRequest, EventsRequest, ExecRequest, ExportRequest, ForkRequest, HistoryRequest, ImageInspectRequest,
@@ -54,6 +56,7 @@ pub(crate) mod system_audit;
 pub(crate) mod system_boot;
 pub(crate) mod system_check;
 pub(crate) mod system_df;
+pub(crate) mod system_manual;
 pub(crate) mod system_prune;
 pub(crate) mod tag;
 pub(crate) mod top;
@@ -80,6 +83,7 @@ pub enum Command {
     Check(CheckRequest),
     Commit(CommitRequest),
     Completion(clap_complete::Shell),
+    Manual(PathBuf),
     Copy(CopyRequest),
     Create(ContainerRequest),
     Diff(DiffRequest),

@@ -1,10 +1,10 @@
-//! `update`: other limits for containers.
+//! `update`: other limits and another restart policy for containers.
 
-use engine::request::{BlockIo, Cpu, Limit, Memory, Resources, UpdateRequest};
+use engine::request::{BlockIo, Cpu, Limit, Memory, Resources, RestartPolicy, UpdateRequest};
 
 use super::Command;
 use crate::caller::Caller;
-use crate::grammar::{Invalid, Read, blkio, cpu, number, size};
+use crate::grammar::{Invalid, Read, blkio, cpu, number, restart, size};
 use crate::options::{Refusal, Refused, Table, check_limits};
 use crate::parse::{Arguments, Words};
 
@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// Tune container pids limit (set -1 for unlimited)
     #[arg(long, value_name = "NUMBER", value_parser = number::parse_pids)]
     pids_limit: Option<Limit>,
+    /// Restart policy to apply when a container exits (no|always|unless-stopped|on-failure[:TRIES])
+    #[arg(long, value_name = "POLICY", value_parser = restart::parse)]
+    restart: Option<RestartPolicy>,
     #[command(flatten)]
     refused: Refused<OfUpdate>,
 }
@@ -57,10 +60,8 @@ pub(crate) struct Args {
 struct OfUpdate;
 
 impl Table for OfUpdate {
-    const ROWS: &'static [Refusal] = &[
-        Refusal::value("restart", "changing a restart policy comes with a later release"),
-        Refusal::value("kernel-memory", "the kernel has dropped this limit").unless(&["0"]),
-    ];
+    const ROWS: &'static [Refusal] =
+        &[Refusal::value("kernel-memory", "the kernel has dropped this limit").unless(&["0"])];
 }
 
 impl Arguments for Args {
@@ -95,10 +96,10 @@ impl Arguments for Args {
             pids: self.pids_limit,
             ..Resources::default()
         };
-        if changes == Resources::default() {
+        if changes == Resources::default() && self.restart.is_none() {
             return Err(Invalid::new("you must provide one or more flags when using this command"));
         }
         check_limits(&changes)?;
-        Ok(Command::Update(UpdateRequest { containers: words, changes }))
+        Ok(Command::Update(UpdateRequest { containers: words, changes, restart: self.restart }))
     }
 }

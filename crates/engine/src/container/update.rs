@@ -1,4 +1,4 @@
-//! `update`: other limits for a container, also while it runs.
+//! `update`: other limits and another restart policy for a container, also while it runs.
 
 use oci::runtime::{Pids, Resources as SpecResources};
 use store::Durability;
@@ -8,20 +8,32 @@ use super::amend::{Held, hold};
 use super::create::durability;
 use super::exec::open_group;
 use super::find::{Container, is_held};
+use super::policy;
+use super::record::ContainerRecord;
 use super::spec;
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
-use crate::request::{Cpu, Limit, Memory, Resources, UpdateRequest};
+use crate::request::{Cpu, Limit, Memory, Resources, RestartPolicy, UpdateRequest};
 
-/// Changes the limits of each container; returns what is not in force on this machine.
+/// Changes limits and policy of each container; returns what is not in force on this machine.
 pub fn update(engine: &Engine, request: &UpdateRequest) -> Vec<(String, Result<Vec<String>>)> {
-    let one = |word: &String| (word.clone(), update_one(engine, word, &request.changes));
+    let one = |word: &String| (word.clone(), update_one(engine, word, request));
     request.containers.iter().map(one).collect()
 }
 
-/// All limits are in force and written down, or none is.
-fn update_one(engine: &Engine, word: &str, changes: &Resources) -> Result<Vec<String>> {
+/// All changes are in force and written down, or none is.
+fn update_one(engine: &Engine, word: &str, request: &UpdateRequest) -> Result<Vec<String>> {
     let mut held = hold(engine, word)?;
+    if let Some(restart) = request.restart {
+        set_restart(engine, &mut held.record, restart)
+            .doing(|| format!("cannot update container `{word}`"))?;
+    }
+    let changes = &request.changes;
+    if *changes == Resources::default() {
+        // The supervisor reads the policy when the container has ended.
+        write(&held).doing(|| format!("cannot update container `{word}`"))?;
+        return Ok(Vec::new());
+    }
     let merged = merge(&held.record.request.resources, changes)?;
     spec::check_processors(&merged.cpu)?;
     held.record.request.resources = merged.clone();
@@ -40,7 +52,7 @@ fn update_one(engine: &Engine, word: &str, changes: &Resources) -> Result<Vec<St
         drop(held);
         // A start that was under way has read the record before, and has made what has the old limits.
         return if is_started_meanwhile(engine, &id)? {
-            update_one(engine, &id, changes)
+            update_one(engine, &id, request)
         } else {
             Ok(Vec::new())
         };
@@ -58,6 +70,17 @@ fn update_one(engine: &Engine, word: &str, changes: &Resources) -> Result<Vec<St
         return Err(error).doing(what);
     }
     Ok(warnings)
+}
+
+/// A wish for the end that was noted for a container without a policy has to last from now on.
+fn set_restart(engine: &Engine, record: &mut ContainerRecord, restart: RestartPolicy) -> Result<()> {
+    if record.request.auto_remove {
+        return Err(Error::conflict(
+            "Restart policy cannot be updated because AutoRemove is enabled for the container",
+        ));
+    }
+    record.request.restart = restart;
+    if policy::was_stopped(engine, record) { policy::note_stop(engine, record) } else { Ok(()) }
 }
 
 fn is_started_meanwhile(engine: &Engine, id: &str) -> Result<bool> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::filter::LabelFilter;
-use super::{ConsoleSize, DetachKeys, EnvVar, ExposedPorts, Resources, Signal, Streams};
+use super::{ConsoleSize, DetachKeys, EnvVar, ExposedPorts, Resources, RestartPolicy, Signal, Streams};
 
 /// `start`
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,6 +113,8 @@ pub struct UpdateRequest {
     pub containers: Vec<String>,
     /// What is set here takes the place of what was; the rest stays. Only memory, processors, weight and tasks.
     pub changes: Resources,
+    /// Takes the place of the restart policy, if it is set.
+    pub restart: Option<RestartPolicy>,
 }
 
 /// `wait`
