@@ -3,6 +3,7 @@
 
 mod binds;
 mod build;
+mod clock;
 mod confinement;
 mod crash;
 mod events;
@@ -29,3 +30,4 @@ mod system;
 mod terminal;
 mod verbs;
 mod volumes;
+mod wear;

@@ -131,7 +131,7 @@ impl Images {
         };
         if !dir.exists(WORKSPACE_LOCK)? {
             // Between its making and its lock lie microseconds, or a crash.
-            return Ok(now().saturating_sub(dir.stat_self()?.st_mtime) > 60);
+            return Ok(now().abs_diff(dir.stat_self()?.st_mtime) > 60);
         }
         Ok(!Lock::is_held(&dir, WORKSPACE_LOCK)?)
     }

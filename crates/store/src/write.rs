@@ -108,13 +108,13 @@ pub fn remove(dir: impl AsFd, name: &str, durability: Durability) -> Result<bool
 }
 
 /// Removes what interrupted writes have left in a directory for longer than `age` and returns how
-/// many there were. The clock is the file system's own, so a jump of the host's clock costs at most
-/// a write that is repeated.
+/// many there were. The clock is the file system's own: one that was set since, ahead or back, costs at
+/// most a write that is repeated.
 pub fn collect_temporaries(dir: impl AsFd, age: Duration) -> Result<usize> {
     let dir = dir.as_fd();
     let collect = || {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
-        let limit = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        let limit = age.as_secs();
         let mut removed = 0;
         for entry in Dir::new(open_readable(dir)?)? {
             let entry = entry?;
@@ -123,7 +123,7 @@ pub fn collect_temporaries(dir: impl AsFd, age: Duration) -> Result<usize> {
                 continue;
             }
             match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) if now.saturating_sub(stat.st_mtime) >= limit => {}
+                Ok(stat) if now.abs_diff(stat.st_mtime) >= limit => {}
                 Ok(_) | Err(Errno::NOENT) => continue,
                 Err(errno) => return Err(errno),
             }

@@ -20,6 +20,8 @@ enum Who {
     Root,
     /// Somebody with a subtree of the cgroups and no privilege.
     User,
+    /// Root, with nobody beside it: it changes what all have in common.
+    Alone,
 }
 
 /// Tests of one program.
@@ -61,6 +63,7 @@ const USUAL: &[Area] = &[
         ..PROGRAMS
     },
     Area { who: Who::User, names: &["system::an_ordinary_user"], ..PROGRAMS },
+    Area { who: Who::Alone, names: &["clock::"], ..PROGRAMS },
 ];
 
 /// Nearly everything, for an hour.
@@ -95,7 +98,11 @@ pub fn test(engine: &Path, selection: &Selection) -> Result<Outcome> {
     for area in if selection.long { LONG } else { USUAL } {
         let program = find(&programs, area)?;
         let name = format!("{}-{}", area.package, area.target);
-        let who = if area.who == Who::Root { "root" } else { "user" };
+        let who = match area.who {
+            Who::Root => "root",
+            Who::User => "user",
+            Who::Alone => "alone",
+        };
         let chosen = list(program)?.into_iter().filter(|test| chosen(area, selection, test));
         chosen.for_each(|test| plan.push_str(&format!("{who} {name} {test}\n")));
         files.push((program.to_owned(), format!("bin/{name}")));

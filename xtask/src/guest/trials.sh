@@ -29,4 +29,8 @@ setpriv --reuid=1000 --regid=1000 --clear-groups sh -c "read -r begin; grep '^us
 exec 8>/run/begin
 echo $! >$session/cgroup.procs
 echo begin >&8
-wait $! && exit $code
+wait $! || code=$?
+
+# Last, for whoever came after would be told of other years.
+grep '^alone ' /task/plan | xargs --no-run-if-empty --max-lines=1 sh /run/trial || code=$?
+exit $code
