@@ -391,3 +391,20 @@ fn the_engine_tells_about_itself_and_the_machine() {
     assert!(checks.stdout.lines().count() > 5, "{checks}");
     assert!(!checks.stdout.contains("BROKEN"), "{checks}");
 }
+
+#[test]
+fn what_is_not_there_is_told_and_is_no_failure_where_removal_is_forced() {
+    let engine = Engine::new();
+    let image = engine.image("busybox");
+    engine.run(&["create", "--name", "box", &image, "true"]).ok();
+    let told = engine.run(&["rm", "-f", "gone", "box"]).ok();
+    told.prints("box").stderr_has("No such container: gone");
+    for (words, error) in [
+        (&["network", "rm", "-f", "gone"][..], "network gone not found"),
+        (&["rmi", "-f", "gone"], "No such image: gone"),
+    ] {
+        engine.run(words).ok().prints("").stderr_has(error);
+        let unforced: Vec<&str> = words.iter().copied().filter(|word| *word != "-f").collect();
+        engine.run(&unforced).fails_with(1).error_names(&[error]);
+    }
+}

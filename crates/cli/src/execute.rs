@@ -215,7 +215,9 @@ fn each<T: Answer>(outcomes: Vec<(String, Result<T, engine::Error>)>) -> Result<
     for (word, outcome) in outcomes {
         match outcome {
             Ok(answer) => {
-                show(&format!("{}\n", answer.line(&word)))?;
+                if let Some(line) = answer.line(&word) {
+                    show(&format!("{line}\n"))?;
+                }
             }
             Err(error) => {
                 output::stderr(&failure(&error, 1).render());
@@ -226,28 +228,40 @@ fn each<T: Answer>(outcomes: Vec<(String, Result<T, engine::Error>)>) -> Result<
     Ok(code)
 }
 
-/// What is printed for one object.
+/// What is printed for one object, if anything is.
 trait Answer {
-    fn line(&self, word: &str) -> String;
+    fn line(&self, word: &str) -> Option<String>;
 }
 
 impl Answer for () {
-    fn line(&self, word: &str) -> String {
-        word.to_owned()
+    fn line(&self, word: &str) -> Option<String> {
+        Some(word.to_owned())
     }
 }
 
 /// Warnings; the object is named beside them.
 impl Answer for Vec<String> {
-    fn line(&self, word: &str) -> String {
+    fn line(&self, word: &str) -> Option<String> {
         self.iter().for_each(|warning| warn(warning));
-        word.to_owned()
+        Some(word.to_owned())
     }
 }
 
 impl Answer for u8 {
-    fn line(&self, _: &str) -> String {
-        self.to_string()
+    fn line(&self, _: &str) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Answer for engine::Removed {
+    fn line(&self, word: &str) -> Option<String> {
+        match self {
+            Self::Gone => Some(word.to_owned()),
+            Self::Missing(error) => {
+                output::stderr(&failure(error, 1).render());
+                None
+            }
+        }
     }
 }
 
@@ -412,7 +426,8 @@ fn remove_images(engine: &Engine, request: &engine::request::RemoveImagesRequest
             }
             Err(error) => {
                 output::stderr(&failure(&error, 1).render());
-                code = 1;
+                // As for containers: what is not there is told, and is what was wanted.
+                code = if request.force && error.class() == engine::Class::NotFound { code } else { 1 };
             }
         }
     }

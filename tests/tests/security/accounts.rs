@@ -101,4 +101,9 @@ fn users_are_checked_numbers_or_names_of_the_image() {
         .ok()
         .prints("1001 9 50");
     engine.run(&["run", "--rm", "-u", "1234", "users", "id", "-G"]).ok().prints("0");
+    // The own group is among them: a set-group-ID program does not lead out of it.
+    for words in [&["run", "--rm", "-u", "boat", "users"][..], &["exec", "-u", "boat", "idle"]] {
+        let output = engine.run(&[words, &["grep", "Groups", "/proc/self/status"]].concat()).ok();
+        assert_eq!(output.text().split_whitespace().collect::<Vec<_>>(), ["Groups:", "50", "1001"]);
+    }
 }

@@ -81,6 +81,9 @@ impl Accounts {
         for group in further {
             groups.push(self.gid(group)?);
         }
+        // The own group as well: whoever runs a set-group-ID program would else step out of what is forbidden to that
+        // group alone (CVE-2022-36109).
+        groups.push(gid);
         groups.sort_unstable();
         groups.dedup();
         let home =
@@ -173,17 +176,17 @@ mod tests {
     #[test]
     fn users_and_groups_resolve_as_docker_does() {
         let table = [
-            ("", 0, 0, vec![], "/root"),
-            ("root", 0, 0, vec![], "/root"),
-            ("app", 1000, 1001, vec![44], "/home/app"),
-            ("1000", 1000, 1001, vec![44], "/home/app"),
-            ("app:video", 1000, 44, vec![], "/home/app"),
-            ("1000:5", 1000, 5, vec![], "/home/app"),
-            ("5000", 5000, 0, vec![], "/"),
-            (":5", 0, 5, vec![], "/root"),
-            ("1000:", 1000, 1001, vec![44], "/home/app"),
+            ("", 0, 0, vec![0], "/root"),
+            ("root", 0, 0, vec![0], "/root"),
+            ("app", 1000, 1001, vec![44, 1001], "/home/app"),
+            ("1000", 1000, 1001, vec![44, 1001], "/home/app"),
+            ("app:video", 1000, 44, vec![44], "/home/app"),
+            ("1000:5", 1000, 5, vec![5], "/home/app"),
+            ("5000", 5000, 0, vec![0], "/"),
+            (":5", 0, 5, vec![5], "/root"),
+            ("1000:", 1000, 1001, vec![44, 1001], "/home/app"),
             // CVE-2016-3697: digits are an id even where a user is called so.
-            ("1234", 1234, 0, vec![], "/"),
+            ("1234", 1234, 0, vec![0], "/"),
         ];
         for (user, uid, gid, groups, home) in table {
             let identity = accounts().identity(user, &[]).unwrap_or_else(|e| panic!("{user}: {e}"));
@@ -215,7 +218,7 @@ mod tests {
     #[test]
     fn further_groups_are_added() {
         let identity = accounts().identity("app", &["root".into(), "77".into()]).unwrap();
-        assert_eq!(identity.groups, [0, 44, 77]);
+        assert_eq!(identity.groups, [0, 44, 77, 1001]);
     }
 
     #[test]
@@ -226,7 +229,7 @@ mod tests {
         };
         let identity = hostile.identity("app", &[]).unwrap();
         assert_eq!((identity.uid, identity.gid, identity.home.as_str()), (8, 8, "/"));
-        assert_eq!(identity.groups, [13, 14]);
+        assert_eq!(identity.groups, [8, 13, 14]);
         for user in ["short", "#", "video"] {
             assert!(hostile.identity(user, &[]).is_err(), "{user}");
         }

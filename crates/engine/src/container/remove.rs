@@ -13,10 +13,11 @@ use super::start::to_be_started;
 use super::wait::until_gone;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
+use crate::removed::Removed;
 use crate::request::RemoveRequest;
 
 /// Removes each container; the outcomes are told one by one.
-pub fn remove(engine: &Engine, request: &RemoveRequest) -> Vec<(String, Result<()>)> {
+pub fn remove(engine: &Engine, request: &RemoveRequest) -> Vec<(String, Result<Removed>)> {
     request.containers.iter().map(|word| (word.clone(), remove_one(engine, word, request))).collect()
 }
 
@@ -35,12 +36,8 @@ impl Volumes {
     }
 }
 
-fn remove_one(engine: &Engine, word: &str, request: &RemoveRequest) -> Result<()> {
-    let outcome = find(engine, word).and_then(|container| remove_found(engine, container, word, request));
-    match outcome {
-        Err(error) if request.force && error.class() == oci::class::Class::NotFound => Ok(()),
-        other => other,
-    }
+fn remove_one(engine: &Engine, word: &str, request: &RemoveRequest) -> Result<Removed> {
+    Removed::by(request.force, find(engine, word), |container| remove_found(engine, container, word, request))
 }
 
 pub(super) fn remove_found(

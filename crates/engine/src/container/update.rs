@@ -145,8 +145,7 @@ fn merge(current: &Resources, changes: &Resources) -> Result<Resources> {
 
 fn merge_memory(current: &Memory, changes: &Memory) -> Result<Memory> {
     // What `run` took for granted is set from now on: a larger limit does not make the sum larger.
-    let twice = current.limit.map(|limit| Limit::Max(limit.saturating_mul(2)));
-    let swap_before = current.swap.or(twice);
+    let swap_before = current.swap_in_force();
     let merged = Memory {
         limit: changes.limit.or(current.limit),
         reservation: changes.reservation.or(current.reservation),

@@ -6,22 +6,19 @@ use super::record::NetworkRecord;
 use super::{place, shelf};
 use crate::error::{Error, Result};
 use crate::paths::Engine;
+use crate::removed::Removed;
 use crate::request::{PruneRequest, RemoveNetworksRequest};
 
 /// Removes each network; the outcomes are told one by one.
-pub fn remove(engine: &Engine, request: &RemoveNetworksRequest) -> Vec<(String, Result<()>)> {
+pub fn remove(engine: &Engine, request: &RemoveNetworksRequest) -> Vec<(String, Result<Removed>)> {
     let one = |word: &String| {
-        let outcome = match remove_one(engine, word) {
-            Err(error) if request.force && error.class() == oci::class::Class::NotFound => Ok(()),
-            other => other,
-        };
-        (word.clone(), outcome)
+        let found = shelf::find(engine, word);
+        (word.clone(), Removed::by(request.force, found, |network| remove_one(engine, &network)))
     };
     request.networks.iter().map(one).collect()
 }
 
-fn remove_one(engine: &Engine, word: &str) -> Result<()> {
-    let network = shelf::find(engine, word)?;
+fn remove_one(engine: &Engine, network: &NetworkRecord) -> Result<()> {
     if network.is_builtin() {
         return Err(Error::new(
             oci::class::Class::Denied,

@@ -57,6 +57,13 @@ pub struct Memory {
     pub oom_score_adj: Option<i16>,
 }
 
+impl Memory {
+    /// Memory and swap together, as they are limited where nothing was said of swap.
+    pub(crate) fn swap_in_force(&self) -> Option<Limit> {
+        self.swap.or_else(|| self.limit.map(|limit| Limit::Max(limit.saturating_mul(2))))
+    }
+}
+
 /// Processors; periods and quotas in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cpu {

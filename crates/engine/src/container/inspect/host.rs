@@ -110,7 +110,7 @@ fn limits(request: &ContainerRequest) -> Value {
     json!({
         "Memory": memory.limit.unwrap_or(0),
         "MemoryReservation": memory.reservation.unwrap_or(0),
-        "MemorySwap": memory.swap.map_or(0, |limit| limit.as_i64()),
+        "MemorySwap": memory.swap_in_force().map_or(0, |limit| limit.as_i64()),
         "NanoCpus": cpu.nano.unwrap_or(0),
         "CpuShares": cpu.shares.unwrap_or(0),
         "CpuQuota": quota.unwrap_or(0),

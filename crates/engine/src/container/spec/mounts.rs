@@ -93,7 +93,8 @@ fn shm(bytes: u64, mode: &IpcMode) -> Option<Mount> {
         IpcMode::Host => Some(bind(Path::new("/dev/shm"), Path::new("/dev/shm"), &["rbind"])),
         _ => {
             let size = format!("size={bytes}");
-            Some(system("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", &size]))
+            let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+            Some(Mount { source: Some("shm".into()), ..system("/dev/shm", "tmpfs", &options) })
         }
     }
 }
