@@ -4,9 +4,12 @@
 //! TOML, so that it can carry comments; a key that is not known is an error and no silence.
 
 use std::path::Path;
+use std::time::Duration;
 
 use engine::Firewall;
-use serde::Deserialize;
+use engine::build::BuildPolicy;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::Failure;
 
@@ -23,6 +26,32 @@ const FAILED: u8 = 125;
 pub(crate) struct Configuration {
     /// Whose rules decide who reaches a published port.
     firewall: FirewallWord,
+    /// What builds keep.
+    build: BuildTable,
+}
+
+/// `[build]`: bounds of what lasts after a build.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct BuildTable {
+    collect: Option<bool>,
+    #[serde(deserialize_with = "size")]
+    cache_size: Option<u64>,
+    #[serde(deserialize_with = "span")]
+    cache_age: Option<Duration>,
+    history: Option<usize>,
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    crate::grammar::size::parse(&text).map(Some).map_err(|error| D::Error::custom(error.to_string()))
+}
+
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let nanos = crate::grammar::duration::parse_nanos(&text).and_then(|nanos| u64::try_from(nanos).ok());
+    let invalid = || D::Error::custom(format!("invalid span `{text}`, expected one like `720h` or `30m`"));
+    nanos.map(|nanos| Some(Duration::from_nanos(nanos))).ok_or_else(invalid)
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -57,6 +86,16 @@ impl Configuration {
         })
     }
 
+    pub(crate) fn build(&self) -> BuildPolicy {
+        let usual = BuildPolicy::default();
+        BuildPolicy {
+            collects: self.build.collect.unwrap_or(usual.collects),
+            cache_bytes_max: self.build.cache_size.unwrap_or(usual.cache_bytes_max),
+            unused_max: self.build.cache_age.unwrap_or(usual.unused_max),
+            history_max: self.build.history.unwrap_or(usual.history_max),
+        }
+    }
+
     pub(crate) fn firewall(&self) -> Firewall {
         match self.firewall {
             FirewallWord::Engine => Firewall::Engine,
@@ -72,7 +111,10 @@ fn unusable(path: &Path, why: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use engine::Firewall;
+    use engine::build::BuildPolicy;
 
     use super::Configuration;
 
@@ -83,6 +125,27 @@ mod tests {
     }
 
     #[test]
+    fn bounds_of_builds() {
+        let build = |text: &str| Configuration::parse(text).map(|c| c.build());
+        let set = "[build]\ncollect = false\ncache-size = \"2g\"\ncache-age = \"48h\"\nhistory = 7";
+        let expected = BuildPolicy {
+            collects: false,
+            cache_bytes_max: 2 << 30,
+            unused_max: Duration::from_hours(48),
+            history_max: 7,
+        };
+        assert_eq!(build(set), Ok(expected));
+        assert_eq!(build("[build]"), Ok(BuildPolicy::default()));
+        for (text, named) in [
+            ("[build]\ncache-size = \"much\"", "line 2: invalid size: 'much'"),
+            ("[build]\ncache-age = \"60\"", "line 2: invalid span `60`"),
+            ("[build]\nsize = 1", "line 2: unknown field `size`"),
+        ] {
+            assert!(build(text).is_err_and(|error| error.starts_with(named)), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_refused_with_its_line() {
         let refused = |text: &str| Configuration::parse(text).unwrap_err();
         insta::assert_snapshot!(
@@ -90,7 +153,7 @@ mod tests {
                 .map(refused)
                 .join("\n"),
             @r"
-        line 2: unknown field `firewal`, expected `firewall`
+        line 2: unknown field `firewal`, expected `firewall` or `build`
         line 1: unknown variant `hosts`, expected `engine` or `host`
         line 1: wanted string or table
         line 1: key with no value, expected `=`

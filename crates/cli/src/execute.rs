@@ -56,6 +56,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
         }
         Command::Build(request, view) => build::build(&engine, &request, view),
         Command::BuildCache(command) => build::cache(&engine, command, &clock()),
+        Command::BuildHistory(command) => build::history(&engine, command, &clock()),
         Command::Commit(request) => layers::commit(&engine, &request),
         Command::Copy(request) => layers::cp(&engine, &request),
         Command::Diff(request) => layers::diff(&engine, &request),
@@ -158,8 +159,8 @@ fn images_and_system(engine: &Engine, command: Command) -> Result<u8, Failure> {
 fn config(global: &Global) -> Result<EngineConfig, Failure> {
     let root = global.root.clone().unwrap_or_else(|| ROOT.into());
     let run_root = global.run_root.clone().unwrap_or_else(|| RUN_ROOT.into());
-    let firewall = Configuration::load(global.config_file.as_deref())?.firewall();
-    Ok(EngineConfig { root, run_root, firewall })
+    let configuration = Configuration::load(global.config_file.as_deref())?;
+    Ok(EngineConfig { root, run_root, firewall: configuration.firewall(), build: configuration.build() })
 }
 
 /// Turns an engine's error into what is printed; `code` is for those without one of their own.

@@ -81,14 +81,14 @@ fn asked_help(words: &[String], caller: &dyn Caller) -> Exit {
 type Found<'a> = (String, &'static Entry, &'a [String]);
 
 fn find_verb<'a>(first: &str, rest: &'a [String]) -> Result<Found<'a>, Exit> {
-    if !verb::is_group(first) {
-        // A verb may have verbs of its own: `build cache ls`.
-        if let [second, third, rest @ ..] = rest {
-            let spelling = format!("{first} {second} {third}");
-            if let Some(entry) = verb::find(&spelling) {
-                return Ok((spelling, entry, rest));
-            }
+    // A verb may have verbs of its own: `build cache ls`.
+    if let [second, third, rest @ ..] = rest {
+        let spelling = format!("{first} {second} {third}");
+        if let Some(entry) = verb::find(&spelling) {
+            return Ok((spelling, entry, rest));
         }
+    }
+    if !verb::is_group(first) {
         let entry = verb::find(first).ok_or_else(|| unknown(first, "", help::first_words()))?;
         return Ok((first.to_owned(), entry, rest));
     }
@@ -137,6 +137,10 @@ pub(crate) fn with_arguments<W: WithArguments>(verb: Verb, act: W) -> W::Output 
         Verb::Build => act.call::<build::Args>(),
         Verb::BuildCacheLs => act.call::<build_cache::ListArgs>(),
         Verb::BuildCachePrune => act.call::<build_cache::PruneArgs>(),
+        Verb::BuildHistoryInspect => act.call::<build_history::InspectArgs>(),
+        Verb::BuildHistoryLogs => act.call::<build_history::LogsArgs>(),
+        Verb::BuildHistoryLs => act.call::<build_history::ListArgs>(),
+        Verb::BuildHistoryRm => act.call::<build_history::RemoveArgs>(),
         Verb::Check => act.call::<system_check::Args>(),
         Verb::Commit => act.call::<commit::Args>(),
         Verb::Completion => act.call::<completion::Args>(),

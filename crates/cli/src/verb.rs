@@ -9,6 +9,10 @@ pub(crate) enum Verb {
     Build,
     BuildCacheLs,
     BuildCachePrune,
+    BuildHistoryInspect,
+    BuildHistoryLogs,
+    BuildHistoryLs,
+    BuildHistoryRm,
     Check,
     Commit,
     Completion,
@@ -127,6 +131,30 @@ pub(crate) const VERBS: &[Entry] = &[
         &["build cache prune", "builder prune", "buildx prune"],
         "[OPTIONS]",
         "Remove the build cache",
+    ),
+    entry(
+        Verb::BuildHistoryLs,
+        &["build history ls", "build history list", "buildx history ls"],
+        "[OPTIONS]",
+        "List builds",
+    ),
+    entry(
+        Verb::BuildHistoryInspect,
+        &["build history inspect", "buildx history inspect"],
+        "[OPTIONS] [BUILD...]",
+        "Display detailed information on builds",
+    ),
+    entry(
+        Verb::BuildHistoryLogs,
+        &["build history logs", "buildx history logs"],
+        "[BUILD]",
+        "Print what a build has printed",
+    ),
+    entry(
+        Verb::BuildHistoryRm,
+        &["build history rm", "buildx history rm"],
+        "[OPTIONS] [BUILD...]",
+        "Forget builds",
     ),
     common(entry(
         Verb::Ps,
@@ -453,7 +481,7 @@ pub(crate) fn spellings(group: Option<&str>) -> impl Iterator<Item = (&'static s
     VERBS.iter().filter_map(move |entry| {
         let inside = |spelling: &&&'static str| match prefix.is_empty() {
             true => !spelling.contains(' '),
-            false => spelling.starts_with(&prefix),
+            false => spelling.strip_prefix(&prefix).is_some_and(|word| !word.contains(' ')),
         };
         let spelling = entry.spellings.iter().find(inside)?;
         Some((&spelling[prefix.len()..], entry))

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use sys::Dir;
 
+use crate::build::BuildPolicy;
 use crate::error::{Error, Result};
 
 /// Explicit configuration; nothing is read from the environment below the faces.
@@ -28,6 +29,7 @@ pub struct EngineConfig {
     pub root: PathBuf,
     pub run_root: PathBuf,
     pub firewall: Firewall,
+    pub build: BuildPolicy,
 }
 
 /// Whose rules decide who reaches a published port.
@@ -47,6 +49,7 @@ pub struct Engine {
     pub(crate) root: PathBuf,
     pub(crate) run_root: PathBuf,
     pub(crate) firewall: Firewall,
+    pub(crate) build: BuildPolicy,
 }
 
 impl Engine {
@@ -57,7 +60,8 @@ impl Engine {
                 return Err(Error::invalid(format!("`{name} {}` is not an absolute path", path.display())));
             }
         }
-        let engine = Self { root: config.root, run_root: config.run_root, firewall: config.firewall };
+        let EngineConfig { root, run_root, firewall, build } = config;
+        let engine = Self { root, run_root, firewall, build };
         for directory in [engine.containers(), engine.names(), engine.seccomp_cache()] {
             make(&directory)?;
         }
@@ -68,7 +72,12 @@ impl Engine {
     }
 
     pub(crate) fn config(&self) -> EngineConfig {
-        EngineConfig { root: self.root.clone(), run_root: self.run_root.clone(), firewall: self.firewall }
+        EngineConfig {
+            root: self.root.clone(),
+            run_root: self.run_root.clone(),
+            firewall: self.firewall,
+            build: self.build.clone(),
+        }
     }
 
     pub fn root(&self) -> &Path {

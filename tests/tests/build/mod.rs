@@ -4,6 +4,7 @@ mod cache;
 mod contexts;
 mod copying;
 mod failing;
+mod keeping;
 mod real;
 mod running;
 

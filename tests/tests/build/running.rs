@@ -104,6 +104,21 @@ fn locked_caches_are_used_one_after_the_other() {
     site.build(&text, &[]).ok();
 }
 
+/// The record of the step's container had it.
+#[test]
+fn a_secret_in_a_variable_is_on_no_disk_while_its_step_runs() {
+    let site = Site::new();
+    let secret = format!("variable-{}", std::process::id());
+    site.file("Dockerfile", "FROM busybox\nRUN --mount=type=secret,id=s,env=IT test ${#IT} = $(cat /proc/1/environ | tr '\\0' '\\n' | sed -n s/^IT=//p | tr -d '\\n' | wc -c) && sleep 2");
+    let running = site.command(&["--secret", "id=s,env=OF_CALLER"]).env("OF_CALLER", &secret).spawn();
+    tests::eventually("the step runs", || !site.engine.run(&["ps", "-q"]).ok().text().is_empty());
+    assert_eq!(holds(&site.engine.root(), &secret), "");
+    assert_eq!(holds(&site.engine.run_root(), &secret), "");
+    let container = site.engine.run(&["ps", "-q"]).ok().text().to_owned();
+    assert!(!site.engine.inspect(&container, "{{.Config.Env}}").contains(&secret));
+    running.wait().ok();
+}
+
 /// Searched in all that the engine keeps: layers, configurations, records, caches.
 #[test]
 fn a_secret_is_seen_by_its_step_and_nowhere_after() {

@@ -104,6 +104,9 @@ fn df_is_what_du_says() {
         ])
         .ok();
     engine.run(&["stop", "-t", "0", "box"]).ok();
+    let dockerfile = "FROM busybox AS a\nRUN --mount=type=cache,target=/c head -c 300000 /dev/urandom | tee /c/x > /y\n\
+                      FROM busybox\nCOPY --from=a /bin/true /t\nRUN head -c 200000 /dev/urandom > /z";
+    engine.command(&["build", "--tag", "built", "-"]).stdin(dockerfile).run().ok();
     let df = || {
         let rows = engine
             .run(&[
@@ -133,9 +136,11 @@ fn df_is_what_du_says() {
     let sum: f64 = rows.iter().map(|row| bytes(&row[3])).sum();
     let du = du(&engine) as f64;
     assert!((sum - du).abs() < du * 0.001, "{sum} and {du}: {rows:?}");
-    assert_eq!(rows[0][..3], ["Images", "5", "1"]);
+    assert_eq!(rows[0][..3], ["Images", "6", "1"]);
     assert_eq!(rows[1][..3], ["Containers", "2", "0"]);
     assert_eq!(rows[2][..3], ["Local Volumes", "1", "1"]);
+    // The steps of the image's last stage are its layers too.
+    assert_eq!(rows[3][..3], ["Build Cache", "4", "2"]);
     // What is told to be reclaimable is free after a pruning.
     let before = bytes(&rows[0][4]) + bytes(&rows[1][4]);
     let pruned = engine.run(&["system", "prune", "--force", "--all"]).ok();

@@ -17,6 +17,7 @@ use crate::print::{DiskView, HistoryView, ImagesView, PsView, StatsView};
 pub(crate) mod attach;
 pub(crate) mod build;
 pub(crate) mod build_cache;
+pub(crate) mod build_history;
 pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod container_prune;
@@ -68,6 +69,7 @@ pub(crate) mod wait;
 
 pub(crate) use build::BuildView;
 pub(crate) use build_cache::CacheCommand;
+pub(crate) use build_history::HistoryCommand;
 pub use image::ImageCommand;
 pub use network::NetworkCommand;
 pub use volume::VolumeCommand;
@@ -80,6 +82,7 @@ pub enum Command {
     Boot,
     Build(Box<BuildRequest>, BuildView),
     BuildCache(CacheCommand),
+    BuildHistory(HistoryCommand),
     Check(CheckRequest),
     Commit(CommitRequest),
     Completion(clap_complete::Shell),

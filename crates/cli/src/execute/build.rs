@@ -1,15 +1,15 @@
 //! `build`, and its cache.
 
+use std::io::Write;
 use std::sync::Mutex;
-use std::time::Instant;
 
 use engine::Engine;
-use engine::build::{self, BuildEvent, Built, Progress, Surroundings};
+use engine::build::{self, BuildEvent, BuildStatus, Built, Lines, Progress, Surroundings};
 use engine::request::{BuildOutput, BuildRequest};
 
 use super::session::{Heard, Session};
-use super::{confirmed, failure, show};
-use crate::commands::{BuildView, CacheCommand};
+use super::{confirmed, each, failure, show, show_formatted, show_objects};
+use crate::commands::{BuildView, CacheCommand, HistoryCommand};
 use crate::error::Failure;
 use crate::output;
 use crate::print::{self, Clock};
@@ -68,23 +68,49 @@ pub(super) fn cache(engine: &Engine, command: CacheCommand, clock: &Clock) -> Re
     }
 }
 
+pub(super) fn history(engine: &Engine, command: HistoryCommand, clock: &Clock) -> Result<u8, Failure> {
+    let failed = |error: engine::Error| failure(&error, 1);
+    match command {
+        HistoryCommand::List(view) => {
+            let builds = build::history::list(engine).map_err(failed)?;
+            show_formatted(print::builds(&builds, &view, clock))
+        }
+        HistoryCommand::Inspect(builds, format) => {
+            let objects = builds.into_iter().map(|name| {
+                let object = build::history::inspect(engine, &name);
+                (name, object)
+            });
+            show_objects(objects.collect(), &format)
+        }
+        HistoryCommand::Logs(name) => {
+            let log = build::history::logs(engine, &name).map_err(failed)?;
+            // What a reader that went away has not read is nobody's fault.
+            let _ = output::Raw.write_all(&log);
+            Ok(0)
+        }
+        HistoryCommand::Remove { builds, all } => {
+            let listed = if all { build::history::list(engine).map_err(failed)? } else { Vec::new() };
+            let ended = listed.into_iter().filter(|build| build.status != BuildStatus::Running);
+            let names = builds.into_iter().chain(ended.map(|build| build.id));
+            let removed = names.map(|name| {
+                let removed = build::history::remove_one(engine, &name);
+                (name, removed)
+            });
+            each(removed.collect())
+        }
+    }
+}
+
 /// Progress as lines on standard error, as BuildKit's `plain`.
 struct Plain {
-    began: Mutex<std::collections::BTreeMap<usize, Instant>>,
+    lines: Lines,
     /// Lines that are shown only if the build fails.
     withheld: Option<Mutex<String>>,
 }
 
 impl Plain {
     fn new(quiet: bool) -> Self {
-        Self { began: Mutex::default(), withheld: quiet.then(Mutex::default) }
-    }
-
-    fn show(&self, text: &str) {
-        match &self.withheld {
-            Some(withheld) => withheld.lock().expect("no holder panics").push_str(text),
-            None => output::stderr(text),
-        }
+        Self { lines: Lines::default(), withheld: quiet.then(Mutex::default) }
     }
 
     fn replay(&self) {
@@ -96,23 +122,10 @@ impl Plain {
 
 impl Progress for Plain {
     fn tell(&self, event: BuildEvent<'_>) {
-        match event {
-            BuildEvent::Warning(text) => output::stderr(&format!("warning: {text}\n")),
-            BuildEvent::Note(text) => output::stderr(&format!("warning: {text}\n")),
-            BuildEvent::Begun { number, title } => {
-                self.began.lock().expect("no holder panics").insert(number, Instant::now());
-                self.show(&format!("#{number} {title}\n"));
-            }
-            BuildEvent::Cached { number } => self.show(&format!("#{number} CACHED\n")),
-            BuildEvent::Output { number, line } => {
-                let began = self.began.lock().expect("no holder panics").get(&number).copied();
-                let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-                self.show(&format!("#{number} {seconds:.3} {}\n", String::from_utf8_lossy(line)));
-            }
-            BuildEvent::Done { number, took } => {
-                self.show(&format!("#{number} DONE {:.1}s\n", took.as_secs_f64()));
-            }
-            BuildEvent::Failed { number, text } => self.show(&format!("#{number} ERROR: {text}\n")),
+        let line = self.lines.line(event);
+        match (&self.withheld, event) {
+            (Some(_), BuildEvent::Warning(_) | BuildEvent::Note(_)) | (None, _) => output::stderr(&line),
+            (Some(withheld), _) => withheld.lock().expect("no holder panics").push_str(&line),
         }
     }
 }

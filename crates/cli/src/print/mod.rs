@@ -2,6 +2,7 @@
 
 mod audit;
 mod build;
+mod builds;
 mod check;
 mod containers;
 mod disk;
@@ -28,6 +29,7 @@ use jiff::tz::TimeZone;
 
 pub use audit::audit;
 pub(crate) use build::build_cache;
+pub use builds::{BuildsView, builds};
 pub use check::check;
 pub use containers::{PsView, pruned_containers, ps};
 pub use disk::{DiskView, disk, pruned_images, pruned_system};

@@ -84,7 +84,7 @@ impl Cache {
         Ok(StepLock { cache: self, lock: Some(lock), name })
     }
 
-    fn records(&self) -> Result<Vec<(String, CacheRecord)>> {
+    pub(super) fn records(&self) -> Result<Vec<(String, CacheRecord)>> {
         let mut records = Vec::new();
         for entry in self.directory.list("")? {
             let Some(name) = entry.name.to_str().filter(|name| name.ends_with(".json")) else { continue };
@@ -123,12 +123,6 @@ pub(crate) fn hidden(engine: &Engine) -> Result<BTreeSet<ImageId>> {
 
 /// Lists the steps in the cache and then what `--mount=type=cache` keeps, those used last first.
 pub fn list(engine: &Engine) -> Result<Vec<CacheRow>> {
-    let row = |(key, record): (String, CacheRecord)| CacheRow {
-        key: key.chars().take(12).collect(),
-        title: record.title,
-        size: record.size,
-        last_used: record.last_used,
-    };
     let mut rows: Vec<CacheRow> = Cache::open(engine)?.records()?.into_iter().map(row).collect();
     rows.extend(super::kept::list(engine)?);
     Ok(rows)
@@ -144,11 +138,27 @@ pub struct PrunedCache {
 
 /// Forgets steps and caches of mounts that were not used for so long.
 pub fn prune(engine: &Engine, unused_for: Option<Duration>) -> Result<PrunedCache> {
-    let cache = Cache::open(engine)?;
     let now = jiff::Timestamp::now().as_second();
     let limit = unused_for.map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
-    let (old, kept): (Vec<_>, Vec<_>) =
-        cache.records()?.into_iter().partition(|(_, record)| now - record.last_used >= limit);
+    let cache = Cache::open(engine)?;
+    let old: BTreeSet<String> = cache
+        .records()?
+        .into_iter()
+        .filter(|(_, record)| now - record.last_used >= limit)
+        .map(|(key, _)| key)
+        .collect();
+    let mut pruned = forget(engine, |key| old.contains(key))?;
+    let before = now.saturating_sub(limit);
+    let mounts = super::kept::remove(engine, |row| row.last_used <= before)?;
+    pruned.bytes += mounts.iter().map(|row| row.size).sum::<u64>();
+    pruned.rows.extend(mounts);
+    Ok(pruned)
+}
+
+/// Forgets the steps whose keys are meant, and removes the images that nothing else needs.
+pub(super) fn forget(engine: &Engine, is_meant: impl Fn(&str) -> bool) -> Result<PrunedCache> {
+    let cache = Cache::open(engine)?;
+    let (old, kept): (Vec<_>, Vec<_>) = cache.records()?.into_iter().partition(|(key, _)| is_meant(key));
     let mut needed: BTreeSet<ImageId> = kept.into_iter().map(|(_, record)| record.image).collect();
     let named = crate::image::open(engine)?.list_images()?.into_iter();
     needed.extend(named.filter(|summary| !summary.references.is_empty()).map(|summary| summary.image.id));
@@ -159,20 +169,20 @@ pub fn prune(engine: &Engine, unused_for: Option<Duration>) -> Result<PrunedCach
         if !needed.contains(&record.image) && !images.contains(&record.image) {
             images.push(record.image);
         }
-        let key = key.chars().take(12).collect();
-        pruned.rows.push(CacheRow {
-            key,
-            title: record.title,
-            size: record.size,
-            last_used: record.last_used,
-        });
+        pruned.rows.push(row((key, record)));
     }
     // One that a container uses stays, and is seen from now on.
     pruned.bytes = crate::image::remove_unused(engine, &images)?;
-    let mounts = super::kept::prune(engine, now.saturating_sub(limit))?;
-    pruned.bytes += mounts.iter().map(|row| row.size).sum::<u64>();
-    pruned.rows.extend(mounts);
     Ok(pruned)
+}
+
+fn row((key, record): (String, CacheRecord)) -> CacheRow {
+    CacheRow {
+        key: key.chars().take(12).collect(),
+        title: record.title,
+        size: record.size,
+        last_used: record.last_used,
+    }
 }
 
 fn path(engine: &Engine) -> PathBuf {

@@ -35,11 +35,11 @@ pub(super) fn list(engine: &Engine) -> Result<Vec<CacheRow>> {
     Ok(rows)
 }
 
-/// Removes the caches that nobody uses and that were last used before a moment; returns what went.
-pub(super) fn prune(engine: &Engine, before: i64) -> Result<Vec<CacheRow>> {
+/// Removes the caches that are meant and that nobody uses; returns what went.
+pub(super) fn remove(engine: &Engine, is_meant: impl Fn(&CacheRow) -> bool) -> Result<Vec<CacheRow>> {
     let mut rows = Vec::new();
     for (path, directory, row) in caches(engine)? {
-        if row.last_used > before {
+        if !is_meant(&row) {
             continue;
         }
         if let Some(_lock) = Lock::try_exclusive(&directory, "lock")? {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   ROOT/build/
+//!     history/ID.json, ID.log  what was built, and what that printed
 //!     cache/KEY.json       which image a step gave; its files are those of images
 //!     caches/HASH/         what `--mount=type=cache` keeps
 //!     work/ID/             a build under way: an unpacked context, what is bound into steps; locked
@@ -10,16 +11,21 @@
 
 mod bases;
 mod cache;
+mod collect;
 mod context;
 mod copy;
 mod finish;
 mod gather;
+pub mod history;
 mod kept;
+mod lines;
 mod mode;
 mod mounts;
 mod origin;
 mod place;
+mod policy;
 mod progress;
+mod recorder;
 mod run;
 mod solve;
 mod stop;
@@ -38,6 +44,9 @@ use crate::request::{BuildRequest, NamedSource};
 
 pub(crate) use cache::hidden as cached_images;
 pub use cache::{CacheRow, PrunedCache, list as list_cache, prune as prune_cache};
+pub use history::{BuildRecord, BuildStatus};
+pub use lines::Lines;
+pub use policy::BuildPolicy;
 pub use progress::{BuildEvent, Progress};
 
 /// What the caller's process gives to a build.
@@ -71,7 +80,35 @@ pub fn build(engine: &Engine, request: &BuildRequest, surroundings: &mut Surroun
     // Before any step runs.
     request.tags.iter().try_for_each(|tag| ::image::check_tag(tag))?;
     let work = work::Work::begin(engine)?;
-    let context = context::load(&work, request, surroundings.stdin)?;
+    if request.check {
+        return carry_out(engine, request, &work, surroundings);
+    }
+    let entry = history::Entry::begin(engine, request, work.id())?;
+    let recorder = entry.recorder(surroundings.progress, request)?;
+    let mut surroundings = Surroundings {
+        stdin: &mut *surroundings.stdin,
+        stdout: &mut *surroundings.stdout,
+        interrupt: surroundings.interrupt,
+        progress: &recorder,
+    };
+    let built = carry_out(engine, request, &work, &mut surroundings);
+    let told = recorder.told();
+    entry.end(&told, &built)?;
+    drop(work);
+    // What was found in the cache has made it no larger.
+    if told.steps > told.cached {
+        collect::collect(engine)?;
+    }
+    built
+}
+
+fn carry_out(
+    engine: &Engine,
+    request: &BuildRequest,
+    work: &work::Work,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Built> {
+    let context = context::load(work, request, surroundings.stdin)?;
     let dockerfile = Dockerfile::parse(context.dockerfile.clone())?;
     let plan_request = plan_request(request, &context);
     let mut bases = bases::Bases::new(engine);
@@ -93,11 +130,22 @@ pub fn build(engine: &Engine, request: &BuildRequest, surroundings: &mut Surroun
         engine,
         request,
         &plan,
-        (&context, &work),
+        (&context, work),
         (surroundings.progress, surroundings.interrupt),
     )?;
     let solution = solver.solve(&dockerfile.source)?;
     finish::finish(engine, request, &plan, &solution, surroundings)
+}
+
+/// An error with its causes, in one line.
+fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn plan_request(request: &BuildRequest, context: &context::Context) -> Request {

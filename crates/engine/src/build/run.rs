@@ -16,7 +16,7 @@ use super::progress::{BuildEvent, Progress};
 use super::solve::{Solver, State};
 use super::stop::given_up;
 use crate::container::{
-    Attached, Outcome, STUBS, StartOptions, Terminal, create_from, launch, to_be_started,
+    Attached, ContainerRecord, Outcome, STUBS, StartOptions, Terminal, create_from, launch, to_be_started,
 };
 use crate::error::{Error, Result};
 use crate::request::{
@@ -33,21 +33,22 @@ impl Solver<'_> {
     pub(super) fn run(&self, state: &State, step: &RunStep, number: usize) -> Result<ImageId> {
         let mounts = self.mounts(step)?;
         let mut image = crate::image::for_run(self.engine, &state.image.to_string())?;
-        image.config = self.config(step, &mounts);
+        image.config = config(step);
         let request = self.container(state, step, &mounts);
         let record = create_from(self.engine, &request, &image)?;
         // Its lease keeps images from being removed: the container's own snapshot does so from here on.
         drop(image);
         let stubs = mounts.stubs();
         let all: Vec<&str> = STUBS.iter().copied().chain(stubs.iter().map(String::as_str)).collect();
-        let outcome = self.in_container(&record, number).and_then(|code| match code {
-            0 => self.capture(&record.id, state.image, &all),
-            code => Err(Error::new(
-                oci::class::Class::Invalid,
-                format!("the command returned a non-zero code: {code}"),
-            )
-            .exit_code(code)),
-        });
+        let outcome =
+            self.in_container(&with_secrets(&record, &mounts), number).and_then(|code| match code {
+                0 => self.capture(&record.id, state.image, &all),
+                code => Err(Error::new(
+                    oci::class::Class::Invalid,
+                    format!("the command returned a non-zero code: {code}"),
+                )
+                .exit_code(code)),
+            });
         let removal = RemoveRequest { containers: vec![record.id.clone()], force: true, volumes: true };
         for (_, removed) in crate::container::remove(self.engine, &removal) {
             if let (Err(error), true) = (removed, outcome.is_ok()) {
@@ -55,23 +56,6 @@ impl Solver<'_> {
             }
         }
         outcome
-    }
-
-    /// How the step runs, in place of how the image would.
-    fn config(&self, step: &RunStep, mounts: &Mounts) -> Config {
-        let mut env = step.environment.clone();
-        env.extend(step.proxies.iter().cloned());
-        for (name, value) in &mounts.variables {
-            let prefix = format!("{name}=");
-            env.retain(|entry| !entry.starts_with(&prefix));
-            env.push(format!("{prefix}{value}"));
-        }
-        Config {
-            env,
-            user: step.user.clone(),
-            working_dir: step.working_directory.clone(),
-            ..Config::default()
-        }
     }
 
     fn container(&self, state: &State, step: &RunStep, mounts: &Mounts) -> ContainerRequest {
@@ -100,7 +84,7 @@ impl Solver<'_> {
     }
 
     /// Runs the container to its end; returns its exit code.
-    fn in_container(&self, record: &crate::container::ContainerRecord, number: usize) -> Result<u8> {
+    fn in_container(&self, record: &ContainerRecord, number: usize) -> Result<u8> {
         let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
         let (from, to) = pipe.map_err(|errno| sys::Error::new("cannot make a pipe", errno))?;
         let null = sys::Dir::open("/dev")?.open_file("null", rustix::fs::OFlags::RDONLY, 0)?;
@@ -152,6 +136,25 @@ impl Solver<'_> {
         }
         vec![libc::SIGKILL]
     }
+}
+
+/// How a step runs, in place of how the image would.
+fn config(step: &RunStep) -> Config {
+    let mut env = step.environment.clone();
+    env.extend(step.proxies.iter().cloned());
+    Config { env, user: step.user.clone(), working_dir: step.working_directory.clone(), ..Config::default() }
+}
+
+/// The record as the container is started from: secrets go to its process by memory alone and are not in the record
+/// that was written.
+fn with_secrets(record: &ContainerRecord, mounts: &Mounts) -> ContainerRecord {
+    let mut record = record.clone();
+    for (name, value) in &mounts.variables {
+        let prefix = format!("{name}=");
+        record.env.retain(|entry| !entry.starts_with(&prefix));
+        record.env.push(format!("{prefix}{value}"));
+    }
+    record
 }
 
 /// Tells each line as it comes.

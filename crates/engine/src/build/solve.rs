@@ -18,6 +18,7 @@ use super::context::Context;
 use super::origin::Tree;
 use super::progress::{BuildEvent, Progress};
 use super::stop::{self, Stop};
+use super::with_causes;
 use super::work::Work;
 use crate::error::{Doing, Error, Result};
 use crate::paths::Engine;
@@ -392,14 +393,4 @@ impl<'a> Solver<'a> {
 
 pub(super) fn parse_id(text: &str) -> Result<ImageId> {
     text.parse().map_err(|_| Error::invalid(format!("invalid image id `{text}`")))
-}
-
-fn with_causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

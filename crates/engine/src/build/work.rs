@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::paths::Engine;
 use crate::request::RemoveRequest;
 
+/// Held by every build, so that nothing is collected meanwhile.
+pub(super) const BUILDS: &str = "lock";
+
 /// Directories that go with the build.
 #[derive(Debug)]
 pub(super) struct Work {
@@ -17,6 +20,7 @@ pub(super) struct Work {
     directory: PathBuf,
     secrets: PathBuf,
     _lock: Lock,
+    _builds: Lock,
 }
 
 impl Work {
@@ -28,6 +32,7 @@ impl Work {
             sys::fs::create_dir_all(path)?;
             sys::fs::set_mode(path, 0o700)?;
         }
+        let builds = Lock::shared(Dir::open(engine.root.join("build"))?, BUILDS)?;
         sweep(engine, &parent, &memory)?;
         let id = random_id()?;
         let (directory, secrets) = (parent.join(&id), memory.join(&id));
@@ -36,7 +41,7 @@ impl Work {
             sys::fs::set_mode(path, 0o700)?;
         }
         let lock = Lock::exclusive(Dir::open(&directory)?, "lock")?;
-        Ok(Self { id, directory, secrets, _lock: lock })
+        Ok(Self { id, directory, secrets, _lock: lock, _builds: builds })
     }
 
     /// The name of the build.

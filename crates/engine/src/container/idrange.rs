@@ -113,6 +113,7 @@ mod tests {
             root: directory.join("root"),
             run_root: directory.join("run"),
             firewall: Firewall::Engine,
+            build: crate::build::BuildPolicy::default(),
         };
         Engine::open(config).unwrap()
     }

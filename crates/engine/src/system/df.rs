@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use image::Forest;
-use oci::digest::ImageId;
+use image::{Forest, ImageCost};
+use oci::digest::{ChainId, ImageId};
 use oci::reference::Reference;
 use sys::Dir;
 
@@ -51,14 +51,15 @@ pub fn df(engine: &Engine) -> Result<DiskUsage> {
     }
     let running: HashSet<&str> =
         containers.iter().filter(|one| one.is_running()).map(|one| one.record.id.as_str()).collect();
+    let cache = BuildCache::of(engine, &forest, &used)?;
     let sum = |parts: &[&str]| parts.iter().map(|part| measure(&engine.root.join(part))).sum::<Result<u64>>();
     let summary = vec![
         DiskRow {
             kind: "Images",
-            total: forest.images.len(),
-            active: forest.images.iter().filter(|cost| used.contains(&cost.summary.image.id)).count(),
-            size: sum(&IMAGES)?,
-            reclaimable: forest.reclaimable(&used),
+            total: forest.images.len() - cache.images.len(),
+            active: used.difference(&cache.images).count(),
+            size: sum(&IMAGES)?.saturating_sub(cache.image_bytes),
+            reclaimable: forest.reclaimable(&used.union(&cache.images).copied().collect()),
         },
         DiskRow {
             kind: "Containers",
@@ -78,10 +79,10 @@ pub fn df(engine: &Engine) -> Result<DiskUsage> {
             size: sum(&VOLUMES)?,
             reclaimable: volumes.iter().filter(|volume| volume.links == 0).map(|volume| volume.size).sum(),
         },
-        DiskRow { kind: "Build Cache", ..DiskRow::default() },
+        cache.row.clone(),
         DiskRow {
             kind: "Engine",
-            size: rest(engine)?,
+            size: rest(engine)?.saturating_sub(cache.row.size - cache.image_bytes),
             reclaimable: store.abandoned_disk()?,
             ..DiskRow::default()
         },
@@ -89,11 +90,61 @@ pub fn df(engine: &Engine) -> Result<DiskUsage> {
     Ok(DiskUsage { rows: summary, images, containers: rows, volumes })
 }
 
+/// What builds keep for the next ones.
+struct BuildCache {
+    row: DiskRow,
+    /// Images that are nothing but results of steps.
+    images: HashSet<ImageId>,
+    /// What these have on disk that no other image has.
+    image_bytes: u64,
+}
+
+impl BuildCache {
+    fn of(engine: &Engine, forest: &Forest, used: &HashSet<ImageId>) -> Result<Self> {
+        let steps = crate::build::cached_images(engine)?;
+        let is_hidden =
+            |cost: &&ImageCost| cost.summary.references.is_empty() && steps.contains(&cost.summary.image.id);
+        let ids = |costs: Vec<&ImageCost>| costs.into_iter().map(|cost| cost.summary.image.id).collect();
+        let (hidden, others): (Vec<_>, Vec<_>) = forest.images.iter().partition(is_hidden);
+        let of_others: HashSet<_> = layers(others.iter().copied()).collect();
+        // A step is in use where an image is made of it.
+        let active =
+            hidden.iter().filter(|cost| layers(std::iter::once(**cost)).all(|id| of_others.contains(&id)));
+        let active = active.count();
+        let (images, others): (HashSet<ImageId>, HashSet<ImageId>) = (ids(hidden), ids(others));
+        let image_bytes = forest.reclaimable(&others);
+        let (mut kept, mut empty) = (0, 0);
+        for part in ["build/cache", "build/caches"] {
+            let path = engine.root.join(part);
+            kept += measure(&path)?;
+            empty += match Dir::open(&path) {
+                Ok(directory) => blocks(&directory.stat_self()?),
+                Err(_) => 0,
+            };
+        }
+        let row = DiskRow {
+            kind: "Build Cache",
+            total: crate::build::list_cache(engine)?.len(),
+            active,
+            size: image_bytes + kept,
+            reclaimable: forest.reclaimable(&others.union(used).copied().collect()) + kept - empty,
+        };
+        Ok(Self { row, images, image_bytes })
+    }
+}
+
+fn layers<'c>(images: impl Iterator<Item = &'c ImageCost>) -> impl Iterator<Item = ChainId> {
+    images.flat_map(|cost| cost.summary.image.layers.iter().map(|layer| layer.chain_id))
+}
+
+fn blocks(stat: &rustix::fs::Stat) -> u64 {
+    u64::try_from(stat.st_blocks).unwrap_or_default() * 512
+}
+
 /// What is nobody's but the engine's: locks, names, networks, caches, what is half made.
 fn rest(engine: &Engine) -> Result<u64> {
     let root = Dir::open(&engine.root)?;
-    let blocks = |stat: rustix::fs::Stat| u64::try_from(stat.st_blocks).unwrap_or_default() * 512;
-    let mut bytes = blocks(root.stat_self()?);
+    let mut bytes = blocks(&root.stat_self()?);
     for entry in root.list("")? {
         let name = entry.name.to_string_lossy();
         if [&IMAGES[..], &CONTAINERS, &VOLUMES].iter().any(|parts| parts.contains(&&*name)) {
@@ -101,7 +152,7 @@ fn rest(engine: &Engine) -> Result<u64> {
         }
         bytes += match entry.kind {
             rustix::fs::FileType::Directory => measure(&engine.root.join(&entry.name))?,
-            _ => root.lstat(&entry.name).map_or(0, blocks),
+            _ => root.lstat(&entry.name).map_or(0, |stat| blocks(&stat)),
         };
     }
     Ok(bytes)

@@ -1,10 +1,10 @@
 //! `system prune`: removes all that is not in use.
 
+use std::time::Duration;
+
 use crate::error::Result;
 use crate::paths::Engine;
-use crate::request::{
-    PruneImagesRequest, PruneRequest, PruneSystemRequest, PruneVolumesRequest, PrunedSystem,
-};
+use crate::request::{PruneImagesRequest, PruneSystemRequest, PruneVolumesRequest, PrunedSystem};
 
 /// Removes stopped containers, then networks, volumes, the build cache and images that nobody uses any more.
 pub fn prune(engine: &Engine, request: &PruneSystemRequest) -> Result<PrunedSystem> {
@@ -24,9 +24,11 @@ pub fn prune(engine: &Engine, request: &PruneSystemRequest) -> Result<PrunedSyst
         pruned.volumes = volumes.names;
         pruned.bytes += volumes.bytes;
     }
-    // As with Docker; filters are about other things.
-    if request.which == PruneRequest::default() {
-        pruned.bytes += crate::build::prune_cache(engine, None)?.bytes;
+    // The cache has no labels; its age is that of its last use.
+    if which.labels.is_empty() && which.unlike.is_empty() {
+        let now = jiff::Timestamp::now().as_second();
+        let age = |until: i64| Duration::from_secs(now.saturating_sub(until).try_into().unwrap_or(0));
+        pruned.bytes += crate::build::prune_cache(engine, which.until.map(age))?.bytes;
     }
     let images = PruneImagesRequest { all: request.all, which: which.clone() };
     let images = crate::image::prune(engine, &images)?;

@@ -104,7 +104,13 @@ fn pairs_are_ordered_different_and_not_that_of_the_unconfined() {
 fn no_two_containers_have_one_level() {
     let directory = tempfile::tempdir().unwrap();
     let (root, run_root) = (directory.path().join("root"), directory.path().join("run"));
-    let engine = Engine::open(crate::EngineConfig { root, run_root, firewall: Default::default() }).unwrap();
+    let engine = Engine::open(crate::EngineConfig {
+        root,
+        run_root,
+        firewall: Default::default(),
+        build: Default::default(),
+    })
+    .unwrap();
     let mut pairs = std::collections::BTreeSet::new();
     for number in 0..500 {
         let pair = level::claim(&engine, &format!("id{number}"), Durability::Volatile).unwrap();

@@ -40,8 +40,12 @@ fn record() -> ContainerRecord {
 fn build_of(change: impl FnOnce(&mut ContainerRecord), user: &str, joined: Option<u32>) -> Result<Built> {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path();
-    let config =
-        EngineConfig { root: place.join("root"), run_root: place.join("run"), firewall: Firewall::Engine };
+    let config = EngineConfig {
+        root: place.join("root"),
+        run_root: place.join("run"),
+        firewall: Firewall::Engine,
+        build: crate::build::BuildPolicy::default(),
+    };
     let engine = Engine::open(config).unwrap();
     std::fs::create_dir_all(engine.container_dir(ID)).unwrap();
     let mut record = record();
