@@ -82,7 +82,8 @@ impl Entry {
 /// Reads to the end; returns the digest of what was read.
 pub fn digest_of(mut source: impl Read) -> io::Result<Digest> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; 128 << 10];
+    // Small enough for the stack: most files are, and there are many.
+    let mut buffer = [0; 32 << 10];
     loop {
         match source.read(&mut buffer) {
             Ok(0) => return Ok(Digest::from_bytes(hash.finalize().into())),

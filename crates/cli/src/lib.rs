@@ -12,6 +12,7 @@ mod options;
 mod output;
 mod parse;
 pub mod print;
+mod progress;
 pub mod reference;
 mod runtime;
 mod suggest;

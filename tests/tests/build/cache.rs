@@ -163,3 +163,79 @@ fn a_file_that_changes_while_a_step_uses_it_makes_no_false_cache() {
     assert_eq!(site.inside("cat /got"), "old");
     assert_eq!(site.build(dockerfile, &[]).ok().stderr.matches("CACHED").count(), 1);
 }
+
+/// What was read once is not read again while inode, size and times are the same; the times can be set, one of them not.
+#[test]
+fn a_file_whose_size_and_time_stay_is_still_another_file() {
+    let site = Site::new();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let write = |text: &str| {
+        site.file("input", text);
+        let file = std::fs::File::options().write(true).open(site.context.join("input")).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    for round in 0..tests::rounds(6, 100) {
+        let text = format!("{:04}\n", round);
+        write(&text);
+        site.build("FROM busybox\nCOPY input /input", &[]).ok();
+        assert_eq!(site.inside("cat /input"), text.trim_end());
+    }
+}
+
+/// Without this nothing would ever be taken from what was read before, as tests have no old files.
+#[test]
+fn old_files_are_remembered_and_forgotten_with_the_cache() {
+    let site = Site::new();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/dockerfiles");
+    site.file("Dockerfile", "FROM scratch\nCOPY . /");
+    let dockerfile = site.context.join("Dockerfile");
+    let words = ["build", "--file", dockerfile.to_str().unwrap(), "--tag", "it", source];
+    site.engine.run(&words).ok();
+    let first = site.id();
+    site.engine.run(&words).ok().stderr_has("CACHED");
+    site.engine.command(&[&words[..], &["--no-cache"]].concat()).run().ok();
+    let layers = |id: &str| site.engine.inspect(id, "{{json .RootFS.Layers}}");
+    assert_eq!(layers(&first), layers("it"));
+    site.engine.run(&["build", "cache", "prune", "--force"]).ok();
+    let known = std::fs::read_dir(site.engine.root().join("build/digests")).unwrap().count();
+    assert_eq!(known, 0);
+}
+
+/// As a CI does that throws its machine away.
+#[test]
+fn steps_go_to_another_machine_by_a_directory() {
+    let text = "FROM busybox AS a\nRUN cat /proc/sys/kernel/random/uuid > /a\nFROM busybox\nCOPY --from=a /a /a\nCOPY input /input\n\
+                RUN cat /proc/sys/kernel/random/uuid > /b";
+    let site = Site::new();
+    site.file("input", "x\n");
+    let directory = site.engine.base().join("cache");
+    let to = |mode: &str| format!("type=local,dest={},mode={mode}", directory.display());
+    let from = format!("type=local,src={}", directory.display());
+    // The first time there is none.
+    site.build(text, &["--cache-from", &from, "--cache-to", &to("max")])
+        .ok()
+        .stderr_has("nothing is taken from the cache");
+    let made = site.inside("cat /a /b");
+
+    let other = Site::new();
+    other.file("input", "x\n");
+    let built = other.build(text, &["--cache-from", &from]).ok();
+    assert_eq!(built.stderr.matches("CACHED").count(), 4, "{built}");
+    assert_eq!(other.inside("cat /a /b"), made);
+    other.engine.audit();
+    // What came is a cache as any other: it is listed, and goes with it.
+    other.engine.run(&["image", "prune", "--force"]).ok();
+    other.engine.run(&["build", "cache", "ls"]).ok().stdout_has("COPY input /input");
+    other.engine.run(&["build", "cache", "prune", "--force"]).ok();
+    assert_eq!(other.inside("cat /a /b"), made);
+
+    // Without the steps of other stages, these are done again, and what they give is another thing.
+    site.build(text, &["--cache-to", &to("min")]).ok();
+    let third = Site::new();
+    third.file("input", "x\n");
+    let built = third.build(text, &["--cache-from", &from]).ok();
+    assert_eq!(built.stderr.matches("CACHED").count(), 0, "{built}");
+    std::fs::write(directory.join("images.tar"), "nonsense").unwrap();
+    let fourth = Site::new();
+    fourth.build("FROM busybox\nRUN true", &["--cache-from", &from]).ok();
+}

@@ -93,13 +93,12 @@ fn what_is_not_there_yet_is_refused_by_name() {
     let context = site.context.to_str().unwrap();
     for (words, named) in [
         (vec!["build", "https://example.org/repo.git"], "contexts from git and http"),
-        (vec!["build", "--ssh", "default", context], "--ssh"),
         (vec!["build", "--pull", context], "--pull"),
         (vec!["build", "--push", context], "--push"),
         (vec!["build", "--sbom", "true", context], "--sbom"),
-        (vec!["build", "--cache-to", "type=inline", context], "--cache-to"),
+        (vec!["build", "--cache-to", "type=inline", context], "type `inline`"),
+        (vec!["build", "--cache-from", "user/app:cache", context], "type `registry`"),
         (vec!["build", "--platform", "linux/s390x", context], "linux/s390x"),
-        (vec!["build", "--progress", "rawjson", context], "rawjson"),
         (vec!["build", context], "addresses are not supported yet"),
     ] {
         let output = site.engine.run(&words);

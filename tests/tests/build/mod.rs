@@ -5,8 +5,10 @@ mod contexts;
 mod copying;
 mod failing;
 mod keeping;
+mod progress;
 mod real;
 mod running;
+mod verifying;
 
 use std::fs;
 use std::path::{Path, PathBuf};

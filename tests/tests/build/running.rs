@@ -181,3 +181,42 @@ fn names_of_hosts_and_limits_reach_the_steps() {
     )
     .ok();
 }
+
+/// The agent answers that it knows no key; whoever asks for more than that is refused before it hears of it.
+#[test]
+fn an_agent_of_ssh_is_reached_by_its_step_alone() {
+    let site = Site::new();
+    site.engine.image("debian");
+    let socket = site.engine.base().join("agent.sock");
+    let agent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for client in agent.incoming() {
+            let mut client = client.unwrap();
+            let mut request = [0; 5];
+            while std::io::Read::read_exact(&mut client, &mut request).is_ok() {
+                std::io::Write::write_all(&mut client, &[0, 0, 0, 5, 12, 0, 0, 0, 0]).unwrap();
+            }
+        }
+    });
+    site.file(
+        "ask.pl",
+        "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new($ENV{SSH_AUTH_SOCK}) or die $!;\n\
+         for my $type (11, 17) { print $s pack('NC', 1, $type); $s->flush; read($s, my $l, 4); read($s, my $m, unpack('N', $l)); print unpack('C', $m), ' '; }\n",
+    );
+    let text = "FROM debian\nRUN --mount=type=ssh,required --mount=target=/x perl /x/ask.pl > /seen\n\
+                RUN test -z \"$SSH_AUTH_SOCK\" && ! test -e /run/buildkit\n\
+                RUN --mount=type=ssh,id=other,target=/s,mode=0666,uid=7 test -z \"$SSH_AUTH_SOCK\"\n\
+                USER 7\nRUN --mount=type=ssh,uid=7 --mount=target=/x perl /x/ask.pl";
+    let socket = socket.to_str().unwrap();
+    site.file("Dockerfile", text);
+    site.command(&["--ssh", "default"]).env("SSH_AUTH_SOCK", socket).run().ok().stderr_has(" 12 5 \n");
+    assert_eq!(site.inside("cat /seen; ls -d /run/buildkit 2>/dev/null; true"), "12 5");
+    site.build(text, &["--no-cache", "--ssh", &format!("default={socket}")]).ok();
+    site.build(text, &["--no-cache"])
+        .fails_with(1)
+        .error_names(&["agent of ssh `default` was not given", "--ssh default"]);
+    let wrong = format!("default={}", site.context.join("Dockerfile").display());
+    site.build(text, &["--no-cache", "--ssh", &wrong])
+        .fails_with(1)
+        .error_names(&["cannot reach an agent", "ssh-add"]);
+}

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use engine::request::{
-    BuildNetwork, BuildOutput, BuildRequest, ContainerRequest, ContextSource, DockerfileSource, Platform,
+    BuildNetwork, BuildOutput, BuildRequest, CacheTarget, ContainerRequest, ContextSource, DockerfileSource,
+    Platform,
 };
 
 use super::Command;
 use super::commit::epoch;
 use crate::caller::Caller;
-use crate::grammar::build::{self, NetworkName, OutputSpec, ProgressKind, SecretSpec};
-use crate::grammar::{Invalid, Read, host, key_value, platform, size};
+use crate::grammar::build::{self, NetworkName, OutputSpec, ProgressKind, SecretSpec, SshSpec};
+use crate::grammar::build_cache::CacheSpec;
+use crate::grammar::{Invalid, Read, build_cache, host, key_value, platform, size};
 use crate::options::{Limits, Refusal, Refused, Table};
 use crate::parse::{Arguments, Words};
 
@@ -26,6 +28,12 @@ pub(crate) struct Args {
     /// Additional build contexts (e.g., name=path)
     #[arg(long, value_name = "NAME=SOURCE", value_parser = key_value::parse_pair)]
     build_context: Vec<(String, String)>,
+    /// External cache sources (e.g., "type=local,src=path/to/dir")
+    #[arg(long, value_name = "SOURCE", value_parser = build_cache::parse_from)]
+    cache_from: Vec<CacheSpec>,
+    /// Cache export destinations (e.g., "type=local,dest=path/to/dir")
+    #[arg(long, value_name = "DESTINATION", value_parser = build_cache::parse_to)]
+    cache_to: Vec<CacheSpec>,
     /// Look for what is not advisable, and build nothing
     #[arg(long)]
     check: bool,
@@ -53,7 +61,7 @@ pub(crate) struct Args {
     /// Set target platform for build
     #[arg(long, value_parser = platform::parse)]
     platform: Option<Platform>,
-    /// Set type of progress output ("auto", "plain", "tty", "quiet")
+    /// Set type of progress output ("auto", "none", "plain", "quiet", "rawjson", "tty")
     #[arg(long, value_name = "TYPE", value_parser = build::parse_progress)]
     progress: Option<ProgressKind>,
     /// Suppress the build output and print image ID on success
@@ -72,9 +80,15 @@ pub(crate) struct Args {
         help = "Image identifier (format: \"[registry/]repository[:tag]\")"
     )]
     tag: Vec<String>,
+    /// SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")
+    #[arg(long, value_name = "AGENT", value_parser = build::parse_ssh)]
+    ssh: Vec<SshSpec>,
     /// Set the target build stage to build
     #[arg(long, value_name = "STAGE", default_value = "", hide_default_value = true)]
     target: String,
+    /// Build twice without the cache, and show the first difference
+    #[arg(long)]
+    verify: bool,
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
@@ -84,14 +98,12 @@ pub(crate) struct Args {
 /// How a build is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildView {
-    /// The id alone.
-    pub quiet: bool,
+    pub progress: ProgressKind,
 }
 
 #[derive(Debug, Clone)]
 struct OfBuild;
 
-const NO_CACHE_TRANSFER: &str = "the build cache stays on this machine";
 const NO_ATTESTATION: &str = "builds make no attestations yet";
 
 impl Table for OfBuild {
@@ -100,8 +112,6 @@ impl Table for OfBuild {
         Refusal::value("annotation", "manifests have no annotations yet"),
         Refusal::value("attest", NO_ATTESTATION),
         Refusal::value("builder", "the engine is its own builder").unless(&["default"]),
-        Refusal::value("cache-from", NO_CACHE_TRANSFER),
-        Refusal::value("cache-to", NO_CACHE_TRANSFER),
         Refusal::value("call", "only --check is there").unless(&["build"]),
         Refusal::value("no-cache-filter", "use --no-cache"),
         Refusal::value("provenance", NO_ATTESTATION).unless(&["false"]),
@@ -109,7 +119,6 @@ impl Table for OfBuild {
         Refusal::switch("push", "pushing while building is not supported yet"),
         Refusal::value("sbom", NO_ATTESTATION).unless(&["false"]),
         Refusal::switch("squash", "use a stage `FROM scratch` and `COPY --from`"),
-        Refusal::value("ssh", "agents of ssh are not supported yet"),
         Refusal::value("security-opt", "build steps have the engine's own confinement"),
         Refusal::value("isolation", "it is for Windows containers").unless(&["default"]),
         // What asks for nothing that is not done anyway.
@@ -132,7 +141,7 @@ impl Arguments for Args {
             return Err(Invalid::new(format!("cannot build for {}/{architecture}", platform.os))
                 .hint("building for other machines is not supported"));
         }
-        let quiet = self.quiet || self.progress == Some(ProgressKind::Quiet);
+        let progress = progress_of(self.progress, self.quiet, caller)?;
         let mut container = ContainerRequest::default();
         self.limits.fill(&mut container)?;
         let context = context_of(&context, caller)?;
@@ -143,8 +152,16 @@ impl Arguments for Args {
             build_arguments: build_arguments(&self.build_arg, caller),
             labels: self.label.into_iter().collect(),
             secrets: self.secret.into_iter().map(|secret| secret.read(caller)).collect::<Read<_>>()?,
+            agents: self.ssh.into_iter().map(|agent| found_agent(agent, caller)).collect::<Read<_>>()?,
             contexts: named_contexts(self.build_context, caller)?,
-            no_cache: self.no_cache,
+            cache_from: self
+                .cache_from
+                .iter()
+                .map(|from| absolute(Path::new(&from.directory), caller))
+                .collect::<Read<_>>()?,
+            cache_to: self.cache_to.iter().map(|to| cache_target(to, caller)).collect::<Read<_>>()?,
+            no_cache: self.no_cache || self.verify,
+            verify: self.verify,
             check: self.check,
             network: match self.network {
                 None | Some(NetworkName::Default) => BuildNetwork::Default,
@@ -161,7 +178,17 @@ impl Arguments for Args {
             output: self.output.as_ref().map_or(BuildOutput::Image, |output| output.meaning.clone()),
             tags: self.tag.into_iter().chain(self.output.and_then(|output| output.name)).collect(),
         };
-        Ok(Command::Build(Box::new(request), BuildView { quiet }))
+        Ok(Command::Build(Box::new(request), BuildView { progress }))
+    }
+}
+
+/// What was asked for, here or by Docker's variable.
+fn progress_of(flag: Option<ProgressKind>, quiet: bool, caller: &dyn Caller) -> Read<ProgressKind> {
+    match (flag, caller.var("BUILDKIT_PROGRESS").filter(|text| !text.is_empty())) {
+        _ if quiet => Ok(ProgressKind::Quiet),
+        (Some(kind), _) => Ok(kind),
+        (None, Some(text)) => build::parse_progress(&text),
+        (None, None) => Ok(ProgressKind::Auto),
     }
 }
 
@@ -212,6 +239,16 @@ fn build_arguments(words: &[String], caller: &dyn Caller) -> std::collections::B
         None => caller.var(word).map(|value| (word.clone(), value)),
     };
     words.iter().filter_map(pair).collect()
+}
+
+fn cache_target(to: &CacheSpec, caller: &dyn Caller) -> Read<CacheTarget> {
+    let directory = absolute(Path::new(&to.directory), caller)?;
+    Ok(CacheTarget { directory, all_stages: to.all_stages })
+}
+
+fn found_agent(agent: SshSpec, caller: &dyn Caller) -> Read<(String, PathBuf)> {
+    let (id, socket) = agent.find(caller)?;
+    Ok((id, absolute(&socket, caller)?))
 }
 
 fn named_contexts(

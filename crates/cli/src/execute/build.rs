@@ -1,10 +1,9 @@
 //! `build`, and its cache.
 
 use std::io::Write;
-use std::sync::Mutex;
 
 use engine::Engine;
-use engine::build::{self, BuildEvent, BuildStatus, Built, Lines, Progress, Surroundings};
+use engine::build::{self, BuildStatus, Built, Surroundings};
 use engine::request::{BuildOutput, BuildRequest};
 
 use super::session::{Heard, Session};
@@ -13,22 +12,22 @@ use crate::commands::{BuildView, CacheCommand, HistoryCommand};
 use crate::error::Failure;
 use crate::output;
 use crate::print::{self, Clock};
+use crate::progress;
 
 pub(super) fn build(engine: &Engine, request: &BuildRequest, view: BuildView) -> Result<u8, Failure> {
     let session = Session::new(Heard::All).map_err(|error| Failure::from_error(&error, 1))?;
     let terminal = session.terminal();
-    let progress = Plain::new(view.quiet);
+    let progress = progress::display(view.progress);
     let mut surroundings = Surroundings {
         stdin: &mut std::io::stdin(),
         stdout: &mut output::Raw,
         interrupt: terminal.signals,
-        progress: &progress,
+        progress: &*progress,
     };
-    let built = build::build(engine, request, &mut surroundings).map_err(|error| {
+    let built = build::build(engine, request, &mut surroundings);
+    progress.end(built.is_err());
+    let built = built.map_err(|error| {
         // Docker's own code for a build that fails is 1, whatever the step's was.
-        if view.quiet {
-            progress.replay();
-        }
         Failure { code: if error.code() == Some(130) { 130 } else { 1 }, ..failure(&error, 1) }
     })?;
     match built {
@@ -97,35 +96,6 @@ pub(super) fn history(engine: &Engine, command: HistoryCommand, clock: &Clock) -
                 (name, removed)
             });
             each(removed.collect())
-        }
-    }
-}
-
-/// Progress as lines on standard error, as BuildKit's `plain`.
-struct Plain {
-    lines: Lines,
-    /// Lines that are shown only if the build fails.
-    withheld: Option<Mutex<String>>,
-}
-
-impl Plain {
-    fn new(quiet: bool) -> Self {
-        Self { lines: Lines::default(), withheld: quiet.then(Mutex::default) }
-    }
-
-    fn replay(&self) {
-        if let Some(withheld) = &self.withheld {
-            output::stderr(&withheld.lock().expect("no holder panics"));
-        }
-    }
-}
-
-impl Progress for Plain {
-    fn tell(&self, event: BuildEvent<'_>) {
-        let line = self.lines.line(event);
-        match (&self.withheld, event) {
-            (Some(_), BuildEvent::Warning(_) | BuildEvent::Note(_)) | (None, _) => output::stderr(&line),
-            (Some(withheld), _) => withheld.lock().expect("no holder panics").push_str(&line),
         }
     }
 }

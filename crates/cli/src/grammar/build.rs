@@ -17,8 +17,12 @@ pub(crate) enum NetworkName {
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ProgressKind {
+pub enum ProgressKind {
+    /// A screenful on a terminal, lines elsewhere.
+    Auto,
     Plain,
+    Tty,
+    RawJson,
     Quiet,
 }
 
@@ -28,6 +32,13 @@ pub(crate) struct SecretSpec {
     id: String,
     file: Option<String>,
     variable: Option<String>,
+}
+
+/// An agent of ssh as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SshSpec {
+    id: String,
+    socket: Option<String>,
 }
 
 /// Where the result goes, and a name that it gets.
@@ -49,11 +60,13 @@ pub(crate) fn parse_network(text: &str) -> Read<NetworkName> {
 
 pub(crate) fn parse_progress(text: &str) -> Read<ProgressKind> {
     match text {
-        "auto" | "plain" | "tty" => Ok(ProgressKind::Plain),
+        "auto" => Ok(ProgressKind::Auto),
+        "plain" => Ok(ProgressKind::Plain),
+        "tty" => Ok(ProgressKind::Tty),
+        "rawjson" => Ok(ProgressKind::RawJson),
         "quiet" | "none" => Ok(ProgressKind::Quiet),
-        "rawjson" => Err(Invalid::new("progress as rawjson is not supported yet").hint("use plain")),
         other => Err(Invalid::new(format!("invalid progress type `{other}`"))
-            .hint("it can be auto, plain, tty or quiet")),
+            .hint("it can be auto, plain, tty, rawjson or quiet")),
     }
 }
 
@@ -110,6 +123,30 @@ impl SecretSpec {
     }
 }
 
+/// `default`, or `ID=SOCKET`
+pub(crate) fn parse_ssh(text: &str) -> Read<SshSpec> {
+    let (id, socket) = match text.split_once('=') {
+        Some((id, socket)) => (id, Some(socket.to_owned())),
+        None => (text, None),
+    };
+    if id.is_empty() || socket.as_ref().is_some_and(String::is_empty) {
+        return Err(Invalid::new(format!("invalid agent `{text}`")).hint("write default, or ID=SOCKET"));
+    }
+    Ok(SshSpec { id: id.to_owned(), socket })
+}
+
+impl SshSpec {
+    /// Finds the socket; without one it is that of the caller's own agent.
+    pub(crate) fn find(self, caller: &dyn Caller) -> Read<(String, PathBuf)> {
+        let socket = self.socket.or_else(|| caller.var("SSH_AUTH_SOCK").filter(|path| !path.is_empty()));
+        let socket = socket.ok_or_else(|| {
+            Invalid::new(format!("agent `{}`: SSH_AUTH_SOCK is not set", self.id))
+                .hint("start an agent: eval $(ssh-agent) && ssh-add")
+        })?;
+        Ok((self.id, PathBuf::from(socket)))
+    }
+}
+
 /// `type=local,dest=DIRECTORY`, or a directory alone, or `-` for an archive on standard output.
 pub(crate) fn parse_output(text: &str) -> Read<OutputSpec> {
     let output = |meaning| OutputSpec { meaning, name: None };
@@ -159,7 +196,10 @@ fn words_of_builds() {
         parse_network,
         &[("host", "Host"), ("bridge", "Default"), ("x", "!network `x` is not supported while building")],
     );
-    table(parse_progress, &[("plain", "Plain"), ("rawjson", "!progress as rawjson is not supported yet")]);
+    table(
+        parse_progress,
+        &[("plain", "Plain"), ("rawjson", "RawJson"), ("fancy", "!invalid progress type `fancy`")],
+    );
     table(
         parse_secret,
         &[
@@ -167,6 +207,15 @@ fn words_of_builds() {
             ("src=f", "!a secret needs an id"),
             ("a", "!invalid field 'a' must be a key=value pair"),
             ("id=a,type=x", "!unsupported secret type `x`"),
+        ],
+    );
+    table(
+        parse_ssh,
+        &[
+            ("default", r#"SshSpec { id: "default", socket: None }"#),
+            ("a=/s", r#"SshSpec { id: "a", socket: Some("/s") }"#),
+            ("a=", "!invalid agent `a=`"),
+            ("=/s", "!invalid agent `=/s`"),
         ],
     );
     table(

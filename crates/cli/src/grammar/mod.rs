@@ -3,6 +3,7 @@
 pub(crate) mod blkio;
 pub(crate) mod boolean;
 pub(crate) mod build;
+pub(crate) mod build_cache;
 pub(crate) mod capability;
 pub(crate) mod change;
 pub(crate) mod cpu;

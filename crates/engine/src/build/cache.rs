@@ -148,6 +148,9 @@ pub fn prune(engine: &Engine, unused_for: Option<Duration>) -> Result<PrunedCach
         .map(|(key, _)| key)
         .collect();
     let mut pruned = forget(engine, |key| old.contains(key))?;
+    if unused_for.is_none() {
+        super::seen::forget_all(engine)?;
+    }
     let before = now.saturating_sub(limit);
     let mounts = super::kept::remove(engine, |row| row.last_used <= before)?;
     pruned.bytes += mounts.iter().map(|row| row.size).sum::<u64>();

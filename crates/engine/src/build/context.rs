@@ -2,14 +2,17 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::build::Source;
 use ::build::ignore::{Matcher, ignore_file_names};
 use image::{Destination, Ids, Owner};
 use sys::Dir;
 
+use super::seen::Seen;
 use super::work::Work;
 use crate::error::{Doing, Error, Result};
+use crate::paths::Engine;
 use crate::request::{BuildRequest, ContextSource, DockerfileSource};
 
 /// As many bytes as a Dockerfile may have.
@@ -21,10 +24,17 @@ pub(super) struct Context {
     pub(super) root: Dir,
     pub(super) ignore: Matcher,
     pub(super) dockerfile: Source,
+    /// What is known of its files, where it is a directory that may come again.
+    pub(super) seen: Option<Arc<Seen>>,
 }
 
 /// Finds context and Dockerfile.
-pub(super) fn load(work: &Work, request: &BuildRequest, stdin: &mut (dyn Read + Send)) -> Result<Context> {
+pub(super) fn load(
+    engine: &Engine,
+    work: &Work,
+    request: &BuildRequest,
+    stdin: &mut (dyn Read + Send),
+) -> Result<Context> {
     let from_stdin = request.context == ContextSource::Stdin;
     if from_stdin && request.dockerfile == DockerfileSource::Stdin {
         return Err(Error::invalid(
@@ -42,7 +52,7 @@ pub(super) fn load(work: &Work, request: &BuildRequest, stdin: &mut (dyn Read + 
                 let text = read_text(std::io::Cursor::new(head).chain(&mut *stdin), "standard input")?;
                 let root = Dir::open(&path)?;
                 let dockerfile = Source::new("Dockerfile", text);
-                return Ok(Context { root, ignore: Matcher::default(), dockerfile });
+                return Ok(Context { root, ignore: Matcher::default(), dockerfile, seen: None });
             }
             let directory = Dir::open(&path)?;
             let target = Destination { directory: &directory, owner: Owner::Kept, ids: &Ids::SAME };
@@ -69,7 +79,11 @@ pub(super) fn load(work: &Work, request: &BuildRequest, stdin: &mut (dyn Read + 
         }
     };
     let ignore = ignore_file(&root, &request.dockerfile, from_stdin)?;
-    Ok(Context { root, ignore, dockerfile: Source::new(name, text) })
+    let seen = match &request.context {
+        ContextSource::Directory(path) => Some(Arc::new(Seen::load(engine, path)?)),
+        ContextSource::Stdin => None,
+    };
+    Ok(Context { root, ignore, dockerfile: Source::new(name, text), seen })
 }
 
 /// Opens a directory of the host as the root of a context: links in it lead nowhere else.

@@ -196,15 +196,16 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn directory(&mut self, path: &Path, relative: &Path, verdict: &Verdict) -> Result<()> {
-        let listed = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let mut entries = self.tree.root.list(listed)?;
+        let directory =
+            self.tree.root.open_dir(if path.as_os_str().is_empty() { Path::new(".") } else { path })?;
+        let mut entries = directory.list(".")?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         self.tree.stop.check()?;
         for entry in entries {
             let (path, relative) = (path.join(&entry.name), relative.join(&entry.name));
             let judged = self.tree.ignore.judge(&path.to_string_lossy(), verdict);
             let left_out = judged.ignored || excludes(self.exclude, &relative, &path);
-            let stat = self.tree.root.lstat(&path)?;
+            let stat = directory.lstat(&entry.name)?;
             let kind = FileType::from_raw_mode(stat.st_mode);
             if left_out {
                 // Something below may be taken back; its directory comes along then.
@@ -301,11 +302,18 @@ fn expand(tree: &Tree, pattern: &str) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Looks at one thing; a file that was read under another name is not read again.
+/// Looks at one thing; a file that was read before, or under another name, is not read again.
 fn entry(tree: &Tree, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) -> Result<Entry> {
     tree.stop.check()?;
     let root = &tree.root;
     let stat = &found.stat;
+    let made = |kind, xattrs| Entry {
+        kind,
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        xattrs,
+    };
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => EntryKind::Directory,
         FileType::Symlink => {
@@ -317,27 +325,37 @@ fn entry(tree: &Tree, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) -
             major: rustix::fs::major(stat.st_rdev),
             minor: rustix::fs::minor(stat.st_rdev),
         },
-        _ => EntryKind::File { content: content_of(tree, found, known)? },
+        _ => {
+            // Only files without attributes are kept there; to give one some changes its times.
+            if let Some(content) = tree.seen.as_ref().and_then(|seen| seen.find(stat)) {
+                return Ok(made(EntryKind::File { content }, BTreeMap::new()));
+            }
+            let xattrs = attributes(root, found)?;
+            let content = content_of(tree, found, known, xattrs.is_empty())?;
+            return Ok(made(EntryKind::File { content }, xattrs));
+        }
     };
-    Ok(Entry {
-        kind,
-        mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        xattrs: attributes(root, found)?,
-    })
+    Ok(made(kind, attributes(root, found)?))
 }
 
-fn content_of(tree: &Tree, found: &Found, known: &mut BTreeMap<(u64, u64), Digest>) -> Result<Digest> {
+fn content_of(
+    tree: &Tree,
+    found: &Found,
+    known: &mut BTreeMap<(u64, u64), Digest>,
+    is_bare: bool,
+) -> Result<Digest> {
     let inode = (found.stat.st_dev, found.stat.st_ino);
     if let Some(content) = known.get(&inode) {
         return Ok(*content);
     }
-    let content =
-        content::digest_of(tree.stop.reader(tree.root.open_regular(&found.path)?)).map_err(|error| {
-            let class = oci::class::Class::of_os_error(&error);
-            Error::new(class, format!("cannot read `{}`", found.path.display())).caused_by(error)
-        })?;
+    let mut file = tree.root.open_regular(&found.path)?;
+    let content = content::digest_of(tree.stop.reader(&mut file)).map_err(|error| {
+        let class = oci::class::Class::of_os_error(&error);
+        Error::new(class, format!("cannot read `{}`", found.path.display())).caused_by(error)
+    })?;
+    if let Some(seen) = tree.seen.as_ref().filter(|_| is_bare) {
+        seen.note(&file, &found.stat, content);
+    }
     if found.stat.st_nlink > 1 {
         known.insert(inode, content);
     }

@@ -4,16 +4,19 @@
 //!   ROOT/build/
 //!     history/ID.json, ID.log  what was built, and what that printed
 //!     cache/KEY.json       which image a step gave; its files are those of images
+//!     digests/HASH         digests of the files of a context that was read before
 //!     caches/HASH/         what `--mount=type=cache` keeps
 //!     work/ID/             a build under way: an unpacked context, what is bound into steps; locked
 //!   RUN_ROOT/builds/ID/    secrets of a build under way, in memory
 //! ```
 
+mod agent;
 mod bases;
 mod cache;
 mod collect;
 mod context;
 mod copy;
+mod exchange;
 mod finish;
 mod gather;
 pub mod history;
@@ -27,8 +30,10 @@ mod policy;
 mod progress;
 mod recorder;
 mod run;
+mod seen;
 mod solve;
 mod stop;
+mod verify;
 mod work;
 
 use std::io::{Read, Write};
@@ -47,7 +52,7 @@ pub use cache::{CacheRow, PrunedCache, list as list_cache, prune as prune_cache}
 pub use history::{BuildRecord, BuildStatus};
 pub use lines::Lines;
 pub use policy::BuildPolicy;
-pub use progress::{BuildEvent, Progress};
+pub use progress::{BuildEvent, Progress, step_digest};
 
 /// What the caller's process gives to a build.
 pub struct Surroundings<'a> {
@@ -83,6 +88,15 @@ pub fn build(engine: &Engine, request: &BuildRequest, surroundings: &mut Surroun
     if request.check {
         return carry_out(engine, request, &work, surroundings);
     }
+    let with_epoch;
+    let request = match request {
+        // Otherwise every file that is written would differ by its time.
+        BuildRequest { verify: true, epoch: None, .. } => {
+            with_epoch = BuildRequest { epoch: Some(jiff::Timestamp::now().as_second()), ..request.clone() };
+            &with_epoch
+        }
+        _ => request,
+    };
     let entry = history::Entry::begin(engine, request, work.id())?;
     let recorder = entry.recorder(surroundings.progress, request)?;
     let mut surroundings = Surroundings {
@@ -108,7 +122,7 @@ fn carry_out(
     work: &work::Work,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Built> {
-    let context = context::load(work, request, surroundings.stdin)?;
+    let context = context::load(engine, work, request, surroundings.stdin)?;
     let dockerfile = Dockerfile::parse(context.dockerfile.clone())?;
     let plan_request = plan_request(request, &context);
     let mut bases = bases::Bases::new(engine);
@@ -126,15 +140,23 @@ fn carry_out(
     if request.check {
         return Ok(Built::Checked(rendered.len()));
     }
-    let solver = solve::Solver::new(
-        engine,
-        request,
-        &plan,
-        (&context, work),
-        (surroundings.progress, surroundings.interrupt),
-    )?;
-    let solution = solver.solve(&dockerfile.source)?;
-    finish::finish(engine, request, &plan, &solution, surroundings)
+    let solve = |steps_before: usize| {
+        let told = (surroundings.progress, surroundings.interrupt);
+        let solver = solve::Solver::new(engine, request, &plan, (&context, work), told, steps_before)?;
+        let state = solver.solve(&dockerfile.source)?;
+        if let Some(seen) = &context.seen {
+            seen.save()?;
+        }
+        Ok::<_, Error>((state, solver.trace()))
+    };
+    let (state, trace) = solve(0)?;
+    if request.verify {
+        verify::hold_together(engine, &trace, &solve(trace.len())?.1)?;
+    }
+    let built = finish::finish(engine, request, &plan, &state, surroundings)?;
+    let target = plan.stages.last().map_or(0, |stage| stage.index);
+    request.cache_to.iter().try_for_each(|to| exchange::export(engine, to, &trace, target))?;
+    Ok(built)
 }
 
 /// An error with its causes, in one line.

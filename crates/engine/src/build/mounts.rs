@@ -13,6 +13,7 @@ use oci::digest::Digest;
 use store::Lock;
 use sys::Dir;
 
+use super::agent::Agent;
 use super::gather::{Item, gather};
 use super::origin::Tree;
 use super::place::Placer;
@@ -27,10 +28,11 @@ const NOW: rustix::fs::Timespec = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rus
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
     pub(super) requests: Vec<MountRequest>,
-    /// Secrets as variables, `NAME` and value.
+    /// Secrets as variables, and where an agent is, `NAME` and value.
     pub(super) variables: Vec<(String, String)>,
     /// Held while the step runs.
     locks: Vec<Lock>,
+    agents: Vec<Agent>,
 }
 
 impl Solver<'_> {
@@ -91,12 +93,7 @@ impl Solver<'_> {
                     ..TmpfsMount::at(PathBuf::from(&mount.target))
                 })),
                 MountKind::Secret => self.secret(mount, &mut mounts)?,
-                MountKind::Ssh => {
-                    if mount.required {
-                        return Err(Error::unsupported("agents of ssh are not supported yet")
-                            .hint("give a key as a secret: --mount=type=secret"));
-                    }
-                }
+                MountKind::Ssh => self.ssh(mount, &mut mounts)?,
             }
         }
         if let Some(script) = &step.script {
@@ -175,6 +172,27 @@ impl Solver<'_> {
             .utimens_self(&rustix::fs::Timestamps { last_access: NOW, last_modification: NOW })?;
         mounts.locks.push(lock);
         mounts.requests.push(bind(data, mount));
+        Ok(())
+    }
+
+    /// A socket that leads to the caller's agent.
+    fn ssh(&self, mount: &PlannedMount, mounts: &mut Mounts) -> Result<()> {
+        let Some((_, theirs)) = self.request.agents.iter().find(|(id, _)| *id == mount.id) else {
+            if mount.required {
+                return Err(Error::not_found(format!("agent of ssh `{}` was not given", mount.id))
+                    .hint(format!("give it with --ssh {}", mount.id)));
+            }
+            return Ok(());
+        };
+        let Owned { mode, uid, gid } = mount.owned;
+        let owned = (mode.unwrap_or(0o600), uid.unwrap_or(0), gid.unwrap_or(0));
+        let agent = Agent::serve(theirs, &self.work.in_memory()?, owned)?;
+        let target = PathBuf::from(&mount.target);
+        mounts.requests.push(MountRequest::Bind(bind_at(agent.socket().to_owned(), target, true)));
+        if mounts.agents.is_empty() {
+            mounts.variables.push(("SSH_AUTH_SOCK".to_owned(), mount.target.clone()));
+        }
+        mounts.agents.push(agent);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Where files of a step come from, as a tree that can be read.
 
+use std::sync::Arc;
+
 use ::build::content::Owners;
 use ::build::ignore::Matcher;
 use oci::digest::ImageId;
@@ -7,6 +9,7 @@ use oci::rootfs::Overlay;
 use sys::Dir;
 
 use super::context;
+use super::seen::Seen;
 use super::stop::StopFlag;
 use crate::error::{Error, Result};
 use crate::paths::Engine;
@@ -20,6 +23,8 @@ pub(super) struct Tree {
     pub(super) owners: Owners,
     /// Whether somebody may write to it at any time, as to a directory of the host.
     pub(super) is_live: bool,
+    /// What is known of its files.
+    pub(super) seen: Option<Arc<Seen>>,
     /// Ends all that reads it.
     pub(super) stop: StopFlag,
 }
@@ -37,7 +42,7 @@ impl Tree {
             Err(error) if error.is_not_found() => Matcher::default(),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { root, ignore, owners: Owners::Replaced, is_live: true, stop: stop.clone() })
+        Ok(Self { root, ignore, owners: Owners::Replaced, is_live: true, seen: None, stop: stop.clone() })
     }
 
     /// Opens the files of an image.
@@ -49,6 +54,7 @@ impl Tree {
             ignore: Matcher::default(),
             owners: Owners::Kept,
             is_live: false,
+            seen: None,
             stop: stop.clone(),
         })
     }

@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
+use ::build::key::KeyBuilder;
+
 /// Hears of a build; several steps tell at once.
 pub trait Progress: Sync {
     fn tell(&self, event: BuildEvent<'_>);
+}
+
+/// Names a step among all steps of a build, as programs that read progress want it: by a digest.
+pub fn step_digest(number: usize, title: &str) -> String {
+    KeyBuilder::new("step").number(number as u64).text(title).finish().to_string()
 }
 
 /// One thing that has happened. Steps are numbered as they begin.

@@ -15,9 +15,11 @@ use oci::image::{Config, History, ImageConfig, Platform};
 
 use super::cache::{Cache, CacheRecord};
 use super::context::Context;
+use super::exchange::Imports;
 use super::origin::Tree;
 use super::progress::{BuildEvent, Progress};
 use super::stop::{self, Stop};
+use super::verify::Traced;
 use super::with_causes;
 use super::work::Work;
 use crate::error::{Doing, Error, Result};
@@ -47,9 +49,13 @@ pub(super) struct Solver<'a> {
     pub(super) interrupt: Option<std::os::fd::BorrowedFd<'a>>,
     pub(super) images: Images,
     pub(super) cache: Cache,
+    imports: Imports,
     stages: Mutex<Stages>,
     changed: Condvar,
     numbers: AtomicUsize,
+    /// Whether it is done to see whether it gives the same again.
+    is_second: bool,
+    trace: Mutex<Vec<Traced>>,
     pub(super) stop: Stop,
 }
 
@@ -64,6 +70,7 @@ pub(super) struct Outcome {
     pub(super) image: ImageId,
     pub(super) created: String,
     pub(super) has_layer: bool,
+    key: Digest,
 }
 
 impl<'a> Solver<'a> {
@@ -73,6 +80,7 @@ impl<'a> Solver<'a> {
         plan: &'a Plan,
         (context, work): (&'a Context, &'a Work),
         (progress, interrupt): (&'a dyn Progress, Option<std::os::fd::BorrowedFd<'a>>),
+        steps_before: usize,
     ) -> Result<Self> {
         Ok(Self {
             engine,
@@ -84,9 +92,12 @@ impl<'a> Solver<'a> {
             interrupt,
             images: crate::image::open(engine)?,
             cache: Cache::open(engine)?,
+            imports: Imports::look(&request.cache_from, progress),
             stages: Mutex::default(),
             changed: Condvar::new(),
-            numbers: AtomicUsize::new(1),
+            numbers: AtomicUsize::new(1 + steps_before),
+            is_second: steps_before > 0,
+            trace: Mutex::default(),
             stop: Stop::new()?,
         })
     }
@@ -114,6 +125,13 @@ impl<'a> Solver<'a> {
             .done
             .remove(&target)
             .ok_or_else(|| Error::new(oci::class::Class::Cancelled, "the build was given up"))
+    }
+
+    /// Tells what each step gave, in the order of the Dockerfile.
+    pub(super) fn trace(&self) -> Vec<Traced> {
+        let mut trace = self.trace.lock().expect("no holder panics").clone();
+        trace.sort_by_key(|traced| traced.place);
+        trace
     }
 
     fn do_stages(&self, source: &Source) {
@@ -180,7 +198,8 @@ impl<'a> Solver<'a> {
             let number = self.numbers.fetch_add(1, Ordering::SeqCst);
             let trigger = if step.is_trigger { "ONBUILD " } else { "" };
             let title = format!("[{} {index}/{total}] {trigger}{}", stage.name, step.title);
-            self.progress.tell(BuildEvent::Begun { number, title: &title });
+            let again = if self.is_second { "again: " } else { "" };
+            self.progress.tell(BuildEvent::Begun { number, title: &format!("{again}{title}") });
             let outcome = self.step(&state, step, number).map_err(|error| {
                 self.progress.tell(BuildEvent::Failed { number, text: &error.to_string() });
                 let shown = Fault::new(step.span, format!("step {number} failed: {}", with_causes(&error)));
@@ -194,6 +213,13 @@ impl<'a> Solver<'a> {
                     None => shown,
                 }
             })?;
+            let place = (stage.index, index);
+            self.trace.lock().expect("no holder panics").push(Traced {
+                place,
+                title,
+                image: outcome.image,
+                key: outcome.key,
+            });
             state.image = outcome.image;
             state.top = self.images.image(&outcome.image)?.top();
             self.note(&mut state, step, Some(&outcome));
@@ -280,10 +306,10 @@ impl<'a> Solver<'a> {
         let key = self.with_epoch(key);
         // Whoever does the same step now is waited for.
         let _alone = self.cache.alone(&key)?;
-        let found = if self.request.no_cache { None } else { self.cache.find(&self.images, &key)? };
-        if let Some(record) = found {
+        if let Some(record) = self.found(&key)? {
             self.progress.tell(BuildEvent::Cached { number });
-            return Ok(Outcome { image: record.image, created: record.created, has_layer: record.has_layer });
+            let CacheRecord { image, created, has_layer, .. } = record;
+            return Ok(Outcome { image, created, has_layer, key });
         }
         let (image, witness_now) = match &step.action {
             StepAction::Run(run) => (self.run(state, run, number)?, Some(self.mount_witness(run)?)),
@@ -318,7 +344,19 @@ impl<'a> Solver<'a> {
             },
         )?;
         self.progress.tell(BuildEvent::Done { number, took: began.elapsed() });
-        Ok(Outcome { image, created, has_layer })
+        Ok(Outcome { image, created, has_layer, key })
+    }
+
+    /// Looks a step up, here and then in what others have given.
+    fn found(&self, key: &Digest) -> Result<Option<CacheRecord>> {
+        if self.request.no_cache {
+            return Ok(None);
+        }
+        let found = self.cache.find(&self.images, key)?;
+        if found.is_none() && self.imports.bring(self.engine, &self.cache, key)? {
+            return self.cache.find(&self.images, key);
+        }
+        Ok(found)
     }
 
     /// Times in layers are bounded by the epoch, so that it belongs to what a step gives.
@@ -374,6 +412,7 @@ impl<'a> Solver<'a> {
                 ignore: self.context.ignore.clone(),
                 owners: ::build::content::Owners::Replaced,
                 is_live: true,
+                seen: self.context.seen.clone(),
                 stop: self.stop.flag().clone(),
             }),
             Origin::Named(name) => match self.request.contexts.get(name) {

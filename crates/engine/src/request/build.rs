@@ -17,10 +17,17 @@ pub struct BuildRequest {
     /// Names that the image gets: `REPOSITORY[:TAG]`.
     pub tags: Vec<String>,
     pub secrets: Vec<SecretRequest>,
+    /// Sockets of agents of ssh by the ids that steps ask for.
+    pub agents: Vec<(String, PathBuf)>,
     /// Further contexts by their names.
     pub contexts: BTreeMap<String, NamedSource>,
     /// Run every step, whatever the cache has.
     pub no_cache: bool,
+    /// Directories that steps may be taken from.
+    pub cache_from: Vec<PathBuf>,
+    pub cache_to: Vec<CacheTarget>,
+    /// Build twice without the cache, and fail where the second time gives something else.
+    pub verify: bool,
     /// Only look for what is not advisable.
     pub check: bool,
     pub network: BuildNetwork,
@@ -69,6 +76,14 @@ pub enum DockerfileSource {
 pub enum NamedSource {
     Directory(PathBuf),
     Image(String),
+}
+
+/// A directory that steps are written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheTarget {
+    pub directory: PathBuf,
+    /// Those of other stages than the last too (`mode=max`).
+    pub all_stages: bool,
 }
 
 /// A secret that steps may ask for by its id.
