@@ -36,8 +36,9 @@ fuzz: ## Every property test with many more cases.
 	@$(PREPARE) test; $(RELEASE); $(COUNTING); cargo xtask images; \
 	PROPTEST_CASES=$${PROPTEST_CASES:-100000} NEXTEST_PROFILE=soak run_tests --release
 
-bench: ## Starts, output, many containers and networks beside the floor, runc, crun and docker.
+bench: ## Starts, output, many containers, networks and builds beside the floor, runc, crun, docker and buildah.
 	@$(PREPARE) build; $(RELEASE); cargo build --quiet --release --package xtask; \
 	cargo run --quiet --release --package xtask -- bench start; \
 	cargo run --quiet --release --package xtask -- bench life; \
-	cargo run --quiet --release --package xtask -- bench network
+	cargo run --quiet --release --package xtask -- bench network; \
+	cargo run --quiet --release --package xtask -- bench build

@@ -1,6 +1,7 @@
-//! Measurements beside the bare kernel and the peers: `cargo xtask bench start`, `bench life`, `bench network`.
+//! Measurements beside the bare kernel and the peers: `cargo xtask bench start`, `bench life`, `bench network`, `bench build`.
 //! Numbers come from here and never from a timed test.
 
+mod build;
 mod contest;
 mod floor;
 mod life;
@@ -64,6 +65,11 @@ fn directory() -> Result<tempfile::TempDir> {
     // Containers' users walk through it to their root.
     std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(base)
+}
+
+/// Measures what builds take, and returns tables in Markdown.
+pub fn build(options: &Options) -> Result<String> {
+    build::run(options)
 }
 
 /// Measures what containers cost while they are there, and returns tables in Markdown.

@@ -46,6 +46,8 @@ enum Bench {
     Start(bench::Options),
     /// What containers cost while they are there: output, lists, ends.
     Life(bench::Options),
+    /// What builds take, beside docker's builders and buildah.
+    Build(bench::Options),
     /// What networks cost, and what they carry.
     Network(bench::Options),
 }
@@ -70,6 +72,7 @@ fn measure(bench: &Bench) -> Result<String> {
     match bench {
         Bench::Start(options) => bench::start(options),
         Bench::Life(options) => bench::life(options),
+        Bench::Build(options) => bench::build(options),
         Bench::Network(options) => bench::network(options),
     }
 }

@@ -3,8 +3,10 @@
 mod cache;
 mod contexts;
 mod copying;
+mod escapes;
 mod failing;
 mod keeping;
+mod language;
 mod progress;
 mod real;
 mod running;

@@ -175,6 +175,13 @@ impl Docker {
         Ok(docker)
     }
 
+    /// Prepares a command of a certain client.
+    pub(super) fn command_of(&self, client: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(client);
+        command.args(["--host", &self.socket]).args(words);
+        command
+    }
+
     /// Returns the runtime configuration that docker makes for a default container.
     fn runtime_config(&self) -> Result<Value> {
         let id = self.sleeper()?;
@@ -188,9 +195,7 @@ impl Docker {
 
 impl Engine for Docker {
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("docker");
-        command.args(["--host", &self.socket]).args(words);
-        command
+        self.command_of("docker", words)
     }
 }
 
@@ -291,6 +296,7 @@ pub(super) fn install_peers() -> Result<()> {
 pub(super) fn install(peers: &[(&str, &str)]) -> Result<()> {
     let found = |program: &str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
+        // An absolute name is found in the first of them.
         std::env::split_paths(&path).any(|dir| dir.join(program).exists())
     };
     let missing: Vec<_> =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oci::image::{ImageConfig, Platform};
+use oci::image::{Config, ImageConfig, Platform};
 use oci::reference::Reference;
 
 use super::arguments::Globals;
@@ -138,6 +138,8 @@ impl<'a> Planner<'a> {
                 architecture: platform.architecture.clone(),
                 variant: platform.variant.clone(),
                 os: platform.os.clone(),
+                // As BuildKit's empty image.
+                config: Config { working_dir: "/".to_owned(), ..Config::default() },
                 ..ImageConfig::default()
             };
             return Ok(Beginning { base: Base::Scratch, scope: Scope::on(image), triggers: Vec::new() });
