@@ -135,6 +135,8 @@ pub(crate) fn with_arguments<W: WithArguments>(verb: Verb, act: W) -> W::Output 
         Verb::Audit => act.call::<system_audit::Args>(),
         Verb::Boot => act.call::<system_boot::Args>(),
         Verb::Build => act.call::<build::Args>(),
+        Verb::BuildCacheExport => act.call::<build_cache::ExportArgs>(),
+        Verb::BuildCacheImport => act.call::<build_cache::ImportArgs>(),
         Verb::BuildCacheLs => act.call::<build_cache::ListArgs>(),
         Verb::BuildCachePrune => act.call::<build_cache::PruneArgs>(),
         Verb::BuildHistoryInspect => act.call::<build_history::InspectArgs>(),

@@ -7,6 +7,8 @@ pub(crate) enum Verb {
     Audit,
     Boot,
     Build,
+    BuildCacheExport,
+    BuildCacheImport,
     BuildCacheLs,
     BuildCachePrune,
     BuildHistoryInspect,
@@ -125,6 +127,18 @@ pub(crate) const VERBS: &[Entry] = &[
         &["build cache ls", "build cache list", "buildx du", "builder du"],
         "",
         "List what builds have kept for the next ones",
+    ),
+    entry(
+        Verb::BuildCacheExport,
+        &["build cache export"],
+        "[OPTIONS] CACHE",
+        "Write the files of a cache mount as a tar archive",
+    ),
+    entry(
+        Verb::BuildCacheImport,
+        &["build cache import"],
+        "[OPTIONS] CACHE",
+        "Replace the files of a cache mount by those of a tar archive",
     ),
     entry(
         Verb::BuildCachePrune,

@@ -220,3 +220,36 @@ fn an_agent_of_ssh_is_reached_by_its_step_alone() {
         .fails_with(1)
         .error_names(&["cannot reach an agent", "ssh-add"]);
 }
+
+#[test]
+fn the_files_of_a_cache_go_to_another_machine() {
+    let text = |script: &str| format!("FROM busybox\nRUN --mount=type=cache,id=c,target=/c {script}");
+    let site = Site::new();
+    site.build(
+        &text("mkdir /c/d && echo kept > /c/d/f && chown 7:8 /c/d/f && chmod 640 /c/d/f && ln -s f /c/d/l"),
+        &[],
+    )
+    .ok();
+    let archive = site.engine.base().join("c.tar");
+    site.engine.run(&["build", "cache", "export", "c", "--output", archive.to_str().unwrap()]).ok();
+    site.engine
+        .run(&["build", "cache", "export", "d"])
+        .fails_with(1)
+        .error_names(&["No such cache mount: d", "cache ls"]);
+
+    let other = Site::new();
+    other.build(&text("echo old > /c/old"), &[]).ok();
+    other.engine.run(&["build", "cache", "import", "c", "--input", archive.to_str().unwrap()]).ok();
+    other.build(&text("(ls /c; stat -c '%a %u:%g' /c/d/f; cat /c/d/l; echo new > /c/new) > /seen"), &[]).ok();
+    assert_eq!(other.inside("cat /seen"), "d\n640 7:8\nkept");
+    let piped = std::fs::read(&archive).unwrap();
+    other.engine.command(&["build", "cache", "import", "fresh"]).stdin(&piped).run().ok();
+    other.engine.run(&["build", "cache", "ls"]).ok().stdout_has("cache mount fresh");
+    other
+        .engine
+        .command(&["build", "cache", "import", "fresh"])
+        .stdin("no archive")
+        .run()
+        .fails_with(1)
+        .error_names(&["cannot import cache mount `fresh`"]);
+}

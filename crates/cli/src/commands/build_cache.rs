@@ -1,18 +1,33 @@
 //! `build cache ls`, `build cache prune`: what builds have kept for the next ones.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Command;
+use super::export::destination;
 use crate::caller::Caller;
 use crate::grammar::{Invalid, Read, duration};
 use crate::options::{Filtered, PruneOptions, Refusal, Refused, Table};
 use crate::parse::{Arguments, Words};
 
 /// What is done with the build cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheCommand {
     List,
-    Prune { unused_for: Option<Duration>, ask: bool },
+    /// The files of a cache mount, to a file or standard output.
+    Export {
+        id: String,
+        output: Option<PathBuf>,
+    },
+    /// The same back, from a file or standard input.
+    Import {
+        id: String,
+        input: Option<PathBuf>,
+    },
+    Prune {
+        unused_for: Option<Duration>,
+        ask: bool,
+    },
 }
 
 /// Arguments of `build cache ls`.
@@ -45,6 +60,46 @@ impl Arguments for ListArgs {
     fn command(self, _: Vec<String>, _: &dyn Caller) -> Read<Command> {
         self.refused.check()?;
         Ok(Command::BuildCache(CacheCommand::List))
+    }
+}
+
+/// Arguments of `build cache export`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// Write to a file, instead of STDOUT
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Arguments for ExportArgs {
+    const WORDS: Words = Words::Exactly(1);
+
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
+        let output = destination(self.output, caller)?;
+        let id = words.into_iter().next().unwrap_or_default();
+        Ok(Command::BuildCache(CacheCommand::Export { id, output }))
+    }
+}
+
+/// Arguments of `build cache import`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// Read from a file, instead of STDIN
+    #[arg(short, long, value_name = "FILE")]
+    input: Option<PathBuf>,
+}
+
+impl Arguments for ImportArgs {
+    const WORDS: Words = Words::Exactly(1);
+
+    fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
+        let input = self.input.filter(|input| !input.as_os_str().is_empty());
+        if input.is_none() && caller.stdin_is_terminal() {
+            return Err(Invalid::new("standard input is a terminal and no archive")
+                .hint("give the archive with --input FILE"));
+        }
+        let id = words.into_iter().next().unwrap_or_default();
+        Ok(Command::BuildCache(CacheCommand::Import { id, input }))
     }
 }
 

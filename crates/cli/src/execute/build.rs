@@ -1,6 +1,6 @@
 //! `build`, and its cache.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use engine::Engine;
 use engine::build::{self, BuildStatus, Built, Surroundings};
@@ -54,6 +54,20 @@ pub(super) fn cache(engine: &Engine, command: CacheCommand, clock: &Clock) -> Re
         CacheCommand::List => {
             let rows = build::list_cache(engine).map_err(|error| failure(&error, 1))?;
             show(&print::build_cache(&rows, clock))
+        }
+        CacheCommand::Export { id, output } => {
+            let exported = build::export_cache_mount(engine, &id, output.as_deref(), &mut output::Raw);
+            exported.map(|()| 0).map_err(|error| failure(&error, 1))
+        }
+        CacheCommand::Import { id, input } => {
+            let source: Box<dyn Read + Send> = match &input {
+                None => Box::new(std::io::stdin()),
+                Some(path) => Box::new(std::fs::File::open(path).map_err(|error| {
+                    let why = crate::text::io_error(&error);
+                    Failure::new(1, format!("cannot open `{}`: {why}", path.display()))
+                })?),
+            };
+            build::import_cache_mount(engine, &id, source).map(|()| 0).map_err(|error| failure(&error, 1))
         }
         CacheCommand::Prune { ask, .. } if ask && !confirmed("This will remove the build cache.") => {
             Err(Failure::new(1, "build cache prune has been cancelled"))

@@ -6,15 +6,19 @@
 //!   ROOT/build/caches/HASH/lock    held by those who use it
 //! ```
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FileType;
+use ::build::key::KeyBuilder;
+use image::{Destination, Ids, Owner};
+use rustix::fs::{FileType, RenameFlags};
 use store::{Durability, Lock, write_atomic};
 use sys::Dir;
 
 use super::cache::CacheRow;
 use crate::container::remove_tree;
-use crate::error::Result;
+use crate::error::{Doing, Error, Result};
+use crate::output::Output;
 use crate::paths::Engine;
 
 /// Writes down what a cache is called.
@@ -23,6 +27,62 @@ pub(super) fn name(directory: &Dir, id: &str) -> Result<()> {
         write_atomic(directory, "id", id.as_bytes(), Durability::Volatile)?;
     }
     Ok(())
+}
+
+/// Returns what the directory of a cache is called.
+pub(super) fn directory_name(id: &str) -> String {
+    KeyBuilder::new("cache-mount").text(id).finish().hex()
+}
+
+/// Writes the files of a cache as an archive to a file, or to `stdout`. Whoever has locked it is waited for.
+pub fn export(
+    engine: &Engine,
+    id: &str,
+    output: Option<&Path>,
+    stdout: &mut (dyn Write + Send),
+) -> Result<()> {
+    let path = engine.root.join("build/caches").join(directory_name(id));
+    let export = |sink: &mut (dyn Write + Send)| {
+        let directory = Dir::open(&path)?;
+        let _lock = Lock::shared(&directory, "lock")?;
+        Ok(image::write_tree(&Dir::open(path.join("data"))?, sink)?)
+    };
+    if !sys::fs::exists(path.join("data")) {
+        return Err(Error::not_found(format!("No such cache mount: {id}"))
+            .hint("`coracle build cache ls` lists them"));
+    }
+    let outcome = match output {
+        Some(path) => Output::create(path).and_then(|mut output| {
+            export(&mut output)?;
+            output.commit()
+        }),
+        None => export(stdout),
+    };
+    outcome.doing(|| format!("cannot export cache mount `{id}`"))
+}
+
+/// Puts the files of an archive in place of what a cache has, or makes one. Whoever uses it is waited for.
+pub fn import(engine: &Engine, id: &str, archive: impl Read + Send) -> Result<()> {
+    let path = engine.root.join("build/caches").join(directory_name(id));
+    let import = || -> Result<()> {
+        sys::fs::create_dir_all(&path)?;
+        let directory = Dir::open(&path)?;
+        let _lock = Lock::exclusive(&directory, "lock")?;
+        name(&directory, id)?;
+        let fresh = path.join("fresh");
+        // What an import that was killed has left.
+        if sys::fs::exists(&fresh) {
+            remove_tree(&fresh)?;
+        }
+        directory.mkdir("fresh", 0o755)?;
+        let root = Dir::from_fd(Dir::open(&fresh)?.into(), id);
+        image::read_archive(archive, &Destination { directory: &root, owner: Owner::Kept, ids: &Ids::SAME })?;
+        if directory.exists("data")? {
+            remove_tree(&path.join("data"))?;
+        }
+        Ok(directory.rename("fresh", "data", RenameFlags::empty())?)
+    };
+    import().doing(|| format!("cannot import cache mount `{id}`"))
 }
 
 /// Lists all caches, those used last first.

@@ -50,6 +50,7 @@ use crate::request::{BuildRequest, NamedSource};
 pub(crate) use cache::hidden as cached_images;
 pub use cache::{CacheRow, PrunedCache, list as list_cache, prune as prune_cache};
 pub use history::{BuildRecord, BuildStatus};
+pub use kept::{export as export_cache_mount, import as import_cache_mount};
 pub use lines::Lines;
 pub use policy::BuildPolicy;
 pub use progress::{BuildEvent, Progress, step_digest};

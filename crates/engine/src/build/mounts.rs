@@ -126,7 +126,7 @@ impl Solver<'_> {
         if mount.source != "/" && mount.origin.is_none() {
             return Err(Error::unsupported("`source` in a cache mount is not supported without `from`"));
         }
-        let hash = KeyBuilder::new("cache-mount").text(&mount.id).finish().hex();
+        let hash = super::kept::directory_name(&mount.id);
         let parent = self.engine.root.join("build/caches");
         let mut chosen = None;
         for number in 0.. {
