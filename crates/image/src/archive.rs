@@ -6,7 +6,9 @@
 
 mod docker;
 mod install;
-pub(crate) use install::{descriptor, descriptor_of, manifest_bytes, media_type_of, to_json};
+pub(crate) use install::{
+    check_configuration, descriptor, descriptor_of, manifest_bytes, media_type_of, to_json,
+};
 mod members;
 mod oci_layout;
 mod save;
@@ -54,6 +56,7 @@ impl Images {
     ///
     /// Of an image for several platforms the one for `platform`, or for this machine, is taken.
     pub fn load(&self, source: impl Read + Send, platform: Option<&Platform>) -> Result<Vec<Loaded>> {
+        self.sweep_staging()?;
         let workspace = self.workspace("load")?;
         let members = Members::read(&workspace, source)?;
         let found = if members.has("oci-layout") && members.has("index.json") {

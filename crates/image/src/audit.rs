@@ -22,6 +22,9 @@ pub struct Audit {
     pub blobs: Vec<Digest>,
     /// Workspaces whose process is gone.
     pub workspaces: Vec<String>,
+    /// What was fetched in part, and nobody has come back for in a week. Younger ones are no fault: the next pull
+    /// goes on with them.
+    pub downloads: Vec<Digest>,
     /// Names that lead to an image that is not there.
     pub references: Vec<Reference>,
     /// Files of the store that are nothing we know, and records that were not finished.
@@ -61,6 +64,9 @@ impl Images {
         for workspace in &audit.workspaces {
             self.root.remove_tree(Path::new("staging").join(workspace))?;
         }
+        for download in &audit.downloads {
+            self.remove_download(download)?;
+        }
         for reference in &audit.references {
             self.remove_reference(reference)?;
         }
@@ -72,8 +78,8 @@ impl Images {
         Ok(audit)
     }
 
-    /// Removes layers and blobs that nobody needs and workspaces whose process is gone; returns the bytes on disk that
-    /// are free then.
+    /// Removes layers and blobs that nobody needs, workspaces whose process is gone, and what has come of blobs that
+    /// nobody fetches now; returns the bytes on disk that are free then.
     pub fn collect_unneeded(&self) -> Result<u64> {
         let trash = self.trash("collect")?;
         {
@@ -89,7 +95,36 @@ impl Images {
                 self.discard(&Path::new("staging").join(workspace), &trash)?;
             }
         }
-        trash.size()
+        // What is fetched now stays; the rest begins anew.
+        let mut bytes = trash.size()?;
+        for (digest, size) in self.downloads_disk()? {
+            if self.remove_download(&digest)? {
+                bytes += size;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Removes workspaces whose process is gone, where that needs no waiting: whoever is about to fill the disk
+    /// finds what an interrupted one before it has left.
+    pub(crate) fn sweep_staging(&self) -> Result<()> {
+        let abandoned = || -> Result<Vec<String>> {
+            let names = self.root.list("staging")?;
+            let names = names.iter().map(|entry| entry.name.to_string_lossy().into_owned());
+            names
+                .filter_map(|name| self.is_abandoned(&name).map(|is| is.then_some(name)).transpose())
+                .collect()
+        };
+        if abandoned()?.is_empty() {
+            return Ok(());
+        }
+        let trash = self.trash("sweep")?;
+        if let Some(_alone) = self.try_alone()? {
+            for name in abandoned()? {
+                self.discard(&Path::new("staging").join(name), &trash)?;
+            }
+        }
+        Ok(())
     }
 
     /// Looks as [`Images::audit`] does, for a caller that holds [`Images::alone`]: else what is being made now is
@@ -118,6 +153,7 @@ impl Images {
                 audit.workspaces.push(name);
             }
         }
+        audit.downloads = crate::pull::aged_downloads(self)?;
         audit.layers.sort();
         audit.blobs.sort();
         Ok(audit)

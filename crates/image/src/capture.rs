@@ -127,7 +127,14 @@ impl Images {
         let manifest = stage_bytes(workspace, "manifest", &manifest)?;
         let id = ImageId::new(blob.digest);
         let record = ImageRecord::new(id, manifest.digest, &image, layers, &records, now());
-        let new = NewImage { workspace, blobs: vec![blob, manifest], layers: staged, record, references };
+        let new = NewImage {
+            workspace,
+            blobs: vec![blob, manifest],
+            layers: staged,
+            record,
+            references,
+            origin: None,
+        };
         match self.commit(new)? {
             Ok(_) => Ok(id),
             // What lies below has gone since it was looked at.

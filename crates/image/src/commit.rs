@@ -16,7 +16,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use oci::digest::{ChainId, DiffId, ImageId};
+use oci::digest::{ChainId, DiffId, Digest, ImageId};
 use oci::reference::Reference;
 use rustix::fs::RenameFlags;
 use store::{Durability, encode_record, sync_dir, write_atomic, write_record};
@@ -48,6 +48,16 @@ pub(crate) struct NewImage<'w> {
     pub(crate) layers: Vec<StagedLayer>,
     pub(crate) record: ImageRecord,
     pub(crate) references: &'w [Reference],
+    /// Where it comes from a registry; its own manifest and layers are then kept, so that they can go to
+    /// another one as they came.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// What a registry called an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The index that its manifest was chosen from.
+    pub(crate) index: Option<Digest>,
 }
 
 /// Names that led to another image before.
@@ -113,9 +123,14 @@ impl Images {
         // From here on nothing we rely on is collected, and nothing we rename is taken for an orphan.
         let _lease = self.lease()?;
         let _one_at_a_time = self.lock_image(&new.record.id.digest().hex())?;
+        let index = new.origin.and_then(|origin| origin.index);
         if let Some(record) = self.whole_image(&new.record.id)? {
+            let as_wanted = record.manifest == new.record.manifest
+                && new.record.indexes.iter().all(|index| record.indexes.contains(index));
             // Somebody else was quicker.
-            return Ok(Ok(self.set_references(new.references, &record)?));
+            if new.origin.is_none() || as_wanted {
+                return Ok(Ok(self.set_references(new.references, &record, index)?));
+            }
         }
         let made = |chain_id: &ChainId| new.layers.iter().any(|layer| layer.record.chain_id == *chain_id);
         for layer in &new.record.layers {
@@ -134,27 +149,33 @@ impl Images {
         }
         let dir = self.root.open_dir("images")?;
         write_record(&dir, &record_name(&new.record.id), &new.record, Durability::Synced)?;
-        Ok(Ok(self.set_references(new.references, &new.record)?))
+        Ok(Ok(self.set_references(new.references, &new.record, index)?))
     }
 
     /// Gives names to an image that is there and lacks nothing. It may have come in an archive of another form:
     /// its manifest and blobs serve as well, and those of a second form would be nobody's.
     pub(crate) fn name_if_whole(&self, id: &ImageId, references: &[Reference]) -> Result<Option<Moved>> {
         let _lease = self.lease()?;
-        self.whole_image(id)?.map(|record| self.set_references(references, &record)).transpose()
+        self.whole_image(id)?.map(|record| self.set_references(references, &record, None)).transpose()
     }
 
-    fn set_references(&self, references: &[Reference], record: &ImageRecord) -> Result<Moved> {
+    /// Gives names to an image under a lease.
+    pub(crate) fn set_references(
+        &self,
+        references: &[Reference],
+        record: &ImageRecord,
+        index: Option<Digest>,
+    ) -> Result<Moved> {
         let mut moved = Moved::new();
         for reference in references {
-            let before = self.set_reference(reference, record)?;
+            let before = self.set_reference(reference, record, index)?;
             moved.extend(before.map(|before| (reference.clone(), before)));
         }
         Ok(moved)
     }
 
     /// Returns the record of an image that lacks nothing.
-    fn whole_image(&self, id: &ImageId) -> Result<Option<ImageRecord>> {
+    pub(crate) fn whole_image(&self, id: &ImageId) -> Result<Option<ImageRecord>> {
         let Ok(record) = self.image(id) else { return Ok(None) };
         for blob in record.blobs() {
             if self.blob_size(&blob)?.is_none() {

@@ -48,6 +48,7 @@ impl Images {
             layers: Vec::new(),
             record,
             references: &references,
+            origin: None,
         };
         match self.commit(new)? {
             Ok(_) => Ok(id),

@@ -15,12 +15,26 @@ use crate::{Error, Images, Result};
 /// Limit of a manifest, index or configuration.
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 8 << 20;
 
+/// The directory of downloads.
+pub(crate) const DOWNLOADS: &str = "downloads";
+
 /// Bytes in a workspace that are to become a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StagedBlob {
+    /// Its file in the workspace; empty for what lies among the downloads, under its digest.
     pub(crate) name: String,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
+}
+
+impl StagedBlob {
+    /// Returns where it lies, relative to the store.
+    fn path(&self, workspace: &Workspace) -> PathBuf {
+        match self.name.is_empty() {
+            true => download_path(&self.digest),
+            false => workspace.path(&self.name),
+        }
+    }
 }
 
 impl Images {
@@ -83,7 +97,7 @@ impl Images {
 
     /// Opens staged bytes, wherever they are by now.
     pub(crate) fn open_staged(&self, workspace: &Workspace, blob: &StagedBlob) -> Result<File> {
-        match workspace.dir.open_regular(&blob.name) {
+        match self.root.open_regular(blob.path(workspace)) {
             Err(error) if error.is_not_found() => self.open_blob(&blob.digest),
             other => Ok(other?),
         }
@@ -108,7 +122,7 @@ impl Images {
     ) -> Result<()> {
         for blob in blobs {
             let target = blob_path(&blob.digest);
-            match self.root.rename(workspace.path(&blob.name), &target, RenameFlags::empty()) {
+            match self.root.rename(blob.path(workspace), &target, RenameFlags::empty()) {
                 // Another image of the same archive has brought it already.
                 Err(error) if error.is_not_found() && self.root.exists(&target)? => {}
                 other => other?,
@@ -128,6 +142,11 @@ pub(crate) fn stage(workspace: &Workspace, name: &str, source: impl Read) -> Res
 /// Writes a document into a workspace.
 pub(crate) fn stage_bytes(workspace: &Workspace, name: &str, bytes: &[u8]) -> Result<StagedBlob> {
     stage(workspace, name, bytes)
+}
+
+/// Where what is being fetched lies, whole or in part.
+pub(crate) fn download_path(digest: &Digest) -> PathBuf {
+    Path::new(DOWNLOADS).join(digest.hex())
 }
 
 pub(crate) fn blob_path(digest: &Digest) -> PathBuf {

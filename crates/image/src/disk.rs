@@ -49,9 +49,9 @@ impl Images {
         Ok(tree + if layer.packed { 0 } else { self.blob_disk(&layer.blob)? })
     }
 
-    /// Returns what half-made things take whose maker is gone.
+    /// Returns what half-made things take whose maker is gone, and what has come of blobs that no image has yet.
     pub fn abandoned_disk(&self) -> Result<u64> {
-        let mut bytes = 0;
+        let mut bytes = self.downloads_disk()?.iter().map(|(_, disk)| disk).sum();
         for entry in self.root.list("staging")? {
             let name = entry.name.to_string_lossy();
             if self.is_abandoned(&name)? {

@@ -100,6 +100,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The registry, or the way to it.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// It can be fetched, but it is no image.
+    #[error("{name} is no image: {reason}")]
+    NoImage { name: String, reason: String },
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]
@@ -133,6 +139,8 @@ impl Error {
             Self::LayerMissing(_) => Class::Internal,
             Self::Extract { source, .. } | Self::Sys(source) => of_sys(source),
             Self::Read { source, .. } | Self::Write { source, .. } => Class::of_os_error(source),
+            Self::Registry(error) => error.class(),
+            Self::NoImage { .. } => Class::Unsupported,
             Self::Store(error) => error.class(),
         }
     }

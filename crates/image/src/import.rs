@@ -85,7 +85,7 @@ impl Images {
         let layers = vec![StagedLayer { record: layer, name: "layer".to_owned(), lock: None }];
         let blobs = vec![blob.clone(), config, manifest];
         let id = record.id;
-        let new = NewImage { workspace, blobs, layers, record, references };
+        let new = NewImage { workspace, blobs, layers, record, references, origin: None };
         self.commit(new)?.expect("the only layer is staged");
         Ok(id)
     }

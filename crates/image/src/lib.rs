@@ -12,15 +12,18 @@
 //! references/<name>             where a name leads and led; `/` is written `%2F`
 //! snapshots/<key>/upper, work   the writable part of a container
 //! snapshots/<key>/parent        symlink whose text is the chain id of the topmost layer
+//! downloads/<hex>               layers that are being fetched, or were when it broke off
 //! staging/<purpose>-<pid>-…/    workspaces: half-made and half-removed things, `lock` held while in use
 //! locks/gc                      shared by users of images, exclusive for the moment of a removal
 //! locks/layer-<chain id>        held while that layer is made
+//! locks/download-<digest>       held while that layer is fetched
 //! ```
 //!
 //! An image is visible when its record is there; all that the record names was made durable before.
 //! Nothing but a workspace is ever half there.
 
 mod archive;
+mod assemble;
 mod audit;
 mod capture;
 mod check;
@@ -34,6 +37,8 @@ mod hash;
 mod ids;
 mod import;
 pub mod layer;
+mod pull;
+mod push;
 mod record;
 mod reference;
 mod remove;
@@ -62,6 +67,8 @@ pub use hash::{chain_ids, sha256};
 pub use ids::Ids;
 pub use import::{Change, Import, apply_changes};
 pub use layer::{Destination, Owner, write_tree};
+pub use pull::{Pull, Pulled, Stage, Watch};
+pub use push::{Pushed, mountable};
 pub use record::{ImageRecord, LayerRecord, LayerRef, ReferenceRecord, Target};
 pub use reference::check_tag;
 pub use remove::{Force, ImageUse, Removal};

@@ -27,6 +27,9 @@ pub struct ImageRecord {
     /// The largest ids that own something: how wide a user namespace must be.
     pub uid_max: u32,
     pub gid_max: u32,
+    /// The indexes that it was chosen from at registries, the latest first; they lie in the store as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Digest>,
 }
 
 /// One layer of an image.
@@ -86,6 +89,7 @@ impl ImageRecord {
             layers,
             uid_max: largest(|layer| layer.uid_max),
             gid_max: largest(|layer| layer.gid_max),
+            indexes: Vec::new(),
         }
     }
 
@@ -99,7 +103,7 @@ impl ImageRecord {
     /// Returns the blobs that must lie in the store.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = Digest> {
         let layers = self.layers.iter().filter(|layer| !layer.packed).map(|layer| layer.blob);
-        layers.chain([self.manifest, *self.id.digest()])
+        layers.chain([self.manifest, *self.id.digest()]).chain(self.indexes.iter().copied())
     }
 
     /// Returns the chain id of the topmost layer.
@@ -148,8 +152,23 @@ pub struct ReferenceRecord {
 pub struct Target {
     pub image: ImageId,
     pub manifest: Digest,
+    /// The index that the registry keeps under the name, where it keeps one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Digest>,
     /// Seconds since 1970.
     pub since: i64,
+}
+
+impl Target {
+    /// Returns the digest that names it at a registry.
+    pub fn digest(&self) -> &Digest {
+        self.index.as_ref().unwrap_or(&self.manifest)
+    }
+
+    /// Whether a digest names it: that of its index, or that of its manifest.
+    pub(crate) fn is_named(&self, digest: &Digest) -> bool {
+        self.manifest == *digest || self.index.as_ref() == Some(digest)
+    }
 }
 
 impl Record for ReferenceRecord {

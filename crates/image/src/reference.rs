@@ -20,7 +20,7 @@ impl Images {
         let target = parse_tag(target)?;
         let _lease = self.lease()?;
         let image = self.resolve(source)?;
-        self.set_reference(&target, &image)?;
+        self.set_reference(&target, &image, None)?;
         Ok(target)
     }
 
@@ -60,13 +60,17 @@ impl Images {
         &self,
         reference: &Reference,
         image: &ImageRecord,
+        index: Option<Digest>,
     ) -> Result<Option<ImageId>> {
-        let target = Target { image: image.id, manifest: image.manifest, since: now() };
+        let target = Target { image: image.id, manifest: image.manifest, index, since: now() };
         let mut record = ReferenceRecord { reference: reference.clone(), target, history: Vec::new() };
         let mut before = None;
         if let Some(old) = self.reference(reference)? {
             record.history = old.history;
-            if old.target.image == image.id && old.target.manifest == image.manifest {
+            if old.target.image == image.id
+                && old.target.manifest == image.manifest
+                && old.target.index == index
+            {
                 record.target.since = old.target.since;
             } else {
                 before = (old.target.image != image.id).then_some(old.target.image);
@@ -97,7 +101,7 @@ impl Images {
         for record in self.references()? {
             let mut targets = std::iter::once(&record.target).chain(&record.history);
             if record.reference.name() == name
-                && let Some(target) = targets.find(|target| target.manifest == *digest)
+                && let Some(target) = targets.find(|target| target.is_named(digest))
             {
                 return Ok(Some(target.image));
             }

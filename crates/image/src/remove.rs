@@ -138,6 +138,17 @@ impl Images {
         Ok(())
     }
 
+    /// Drops the blobs that an image was made of before it was replaced by its like in another form.
+    pub(crate) fn discard_unneeded(&self, before: &ImageRecord) -> Result<()> {
+        let trash = self.trash("replace")?;
+        let _alone = self.alone()?;
+        let needed = self.needed()?;
+        for blob in before.blobs().filter(|blob| !needed.blobs.contains(blob)) {
+            self.discard(&blob_path(&blob), &trash)?;
+        }
+        Ok(())
+    }
+
     /// Returns what images and snapshots rely on.
     pub(crate) fn needed(&self) -> Result<Needed> {
         let mut needed = Needed::default();

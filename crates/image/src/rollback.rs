@@ -12,6 +12,8 @@ use crate::{Error, Images, Result};
 pub struct TagEntry {
     pub image: ImageId,
     pub manifest: Digest,
+    /// The index that a registry kept under the name.
+    pub index: Option<Digest>,
     /// Seconds since 1970 when it began to lead there.
     pub since: i64,
     /// The image is still in the store.
@@ -26,6 +28,7 @@ impl Images {
         let entry = |target: &Target| TagEntry {
             image: target.image,
             manifest: target.manifest,
+            index: target.index,
             since: target.since,
             present: self.image(&target.image).is_ok(),
         };
@@ -59,7 +62,7 @@ impl Images {
             (None, None) => return Err(missing("it never led to another image".to_owned())),
         };
         let image = self.image(&entry.image)?;
-        self.set_reference(&reference, &image)?;
+        self.set_reference(&reference, &image, entry.index)?;
         Ok((reference, image.id))
     }
 }

@@ -80,6 +80,12 @@ impl Images {
         Ok(Lease { _lock: Lock::exclusive(&locks, GC_LOCK)? })
     }
 
+    /// The same, unless it would have to wait.
+    pub(crate) fn try_alone(&self) -> Result<Option<Lease>> {
+        let locks = self.root.open_dir("locks")?;
+        Ok(Lock::try_exclusive(&locks, GC_LOCK)?.map(|lock| Lease { _lock: lock }))
+    }
+
     /// Takes the lock of a layer that is to be made.
     pub(crate) fn lock_layer(&self, hex: &str) -> Result<NamedLock> {
         self.lock(format!("layer-{hex}"))
@@ -90,7 +96,8 @@ impl Images {
         self.lock(format!("image-{hex}"))
     }
 
-    fn lock(&self, name: String) -> Result<NamedLock> {
+    /// Takes a lock by its name.
+    pub(crate) fn lock(&self, name: String) -> Result<NamedLock> {
         let locks = self.root.open_dir("locks")?;
         let lock = Lock::exclusive(&locks, &name)?;
         Ok(NamedLock { lock: Some(lock), locks, name })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oci::digest::ImageId;
+use oci::digest::{Digest, ImageId};
 use oci::image::{Config, ImageConfig};
 use oci::reference::Reference;
 use serde::Serialize;
@@ -16,6 +16,8 @@ pub struct ImageSummary {
     pub image: ImageRecord,
     /// Its names, sorted; none for an image that lost its last one.
     pub references: Vec<Reference>,
+    /// What registries call it, name by name.
+    pub digests: Vec<Digest>,
 }
 
 impl ImageSummary {
@@ -102,7 +104,9 @@ impl Images {
                 Err(Error::NotFound(_)) => continue,
                 other => other?,
             };
-            images.push(ImageSummary { references: names(&references, &id), image });
+            let ours = references.iter().filter(|record| record.target.image == id);
+            let digests = ours.map(|record| *record.target.digest()).collect();
+            images.push(ImageSummary { references: names(&references, &id), digests, image });
         }
         images.sort_by_key(|image| std::cmp::Reverse((image.created(), image.image.added)));
         Ok(images)
@@ -113,15 +117,19 @@ impl Images {
         let image = self.resolve(text)?;
         let config = self.configuration_of(&image.id)?;
         let references: Vec<ReferenceRecord> = self.references()?;
-        let names = names(&references, &image.id);
-        let ours = references.iter().filter(|record| record.target.image == image.id);
-        let last_tagged = ours.map(|record| record.target.since).max();
-        let mut repo_digests: Vec<String> =
-            names.iter().map(|name| format!("{}@{}", name.familiar_name(), image.manifest)).collect();
+        let ours: Vec<&ReferenceRecord> =
+            references.iter().filter(|record| record.target.image == image.id).collect();
+        let last_tagged = ours.iter().map(|record| record.target.since).max();
+        let digest = |record: &&ReferenceRecord| {
+            format!("{}@{}", record.reference.familiar_name(), record.target.digest())
+        };
+        let mut repo_digests: Vec<String> = ours.iter().map(digest).collect();
+        repo_digests.sort();
         repo_digests.dedup();
+        let tagged = ours.iter().map(|record| &record.reference).filter(|name| name.tag().is_some());
         Ok(ImageInspect {
             id: image.id.to_string(),
-            repo_tags: names.iter().map(Reference::familiar).collect(),
+            repo_tags: tagged.map(Reference::familiar).collect(),
             repo_digests,
             parent: String::new(),
             comment: config.comment,

@@ -160,6 +160,11 @@ impl Reference {
         self.suffixed(self.familiar_name())
     }
 
+    /// Returns what follows the name, without its mark: the digest, or else the tag.
+    pub fn suffix(&self) -> String {
+        self.digest.map(|digest| digest.to_string()).or_else(|| self.tag.clone()).unwrap_or_default()
+    }
+
     fn suffixed(&self, mut name: String) -> String {
         if let Some(tag) = &self.tag {
             name.push(':');

@@ -3,31 +3,18 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use oci::digest::{ChainId, ImageId};
+use oci::digest::{Digest, ImageId};
 use oci::image::{Descriptor, ImageConfig, Manifest, Platform, media};
 
 use super::{Found, FoundLayer, Loaded};
+use crate::assemble::{Assembly, Extent, workers};
 use crate::commit::{NewImage, StagedLayer, check_diff_id};
 use crate::content::{StagedBlob, stage_bytes};
-use crate::hash::chain_ids;
 use crate::layer::detect;
 use crate::record::{ImageRecord, LayerRecord, LayerRef};
-use crate::root::{NamedLock, Workspace, now};
+use crate::root::{Workspace, now};
 use crate::{Error, Images, LAYERS_MAX, Result};
-
-/// Layers that are extracted at the same time; each has three threads of its own.
-const WORKERS_MAX: usize = 4;
-/// Which layers are extracted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    /// Those that the store does not have.
-    Missing,
-    /// All: one that was there has been removed while we worked, and the others may be next.
-    All,
-}
 
 impl Images {
     pub(super) fn install(
@@ -41,22 +28,28 @@ impl Images {
         if let Some(moved) = self.name_if_whole(&id, &found.references)? {
             return Ok(Loaded { id, references: found.references.clone(), moved });
         }
-        let chain_ids = chain_ids(&config.rootfs.diff_ids);
         let media_types = found.layers.iter().map(|layer| self.media_type(workspace, layer));
         let media_types = media_types.collect::<Result<Vec<_>>>()?;
         let manifest = match &found.manifest {
             Some(manifest) => manifest.clone(),
             None => make_manifest(workspace, found, &media_types)?,
         };
+        let assembly = Assembly::new(self, workspace, &config.rootfs.diff_ids, workers());
+        let extract = |index: usize, name: &str| {
+            let layer = &found.layers[index];
+            let applied = workspace.extract(name, self.open_staged(workspace, &layer.blob)?)?;
+            check_diff_id(Path::new(&layer.name), &config.rootfs.diff_ids[index], &applied.diff_id)?;
+            Ok(applied)
+        };
         let mut layers: Vec<StagedLayer> = Vec::new();
         for extent in [Extent::Missing, Extent::All] {
-            self.make_layers(workspace, found, &config, &chain_ids, extent, &mut layers)?;
-            let Some(records) = self.layer_records(&chain_ids, &layers)? else { continue };
+            assembly.make(extent, &mut layers, &extract)?;
+            let Some(records) = assembly.records(&layers)? else { continue };
             let record = image_record(found, &config, manifest.digest, &records, &media_types);
             let blobs = found.layers.iter().map(|layer| layer.blob.clone());
             let blobs = blobs.chain([found.config.clone(), manifest.clone()]).collect();
             let references = &found.references;
-            let new = NewImage { workspace, blobs, layers, record, references };
+            let new = NewImage { workspace, blobs, layers, record, references, origin: None };
             match self.commit(new)? {
                 Ok(moved) => return Ok(Loaded { id, references: references.clone(), moved }),
                 Err(unused) => layers = unused,
@@ -72,92 +65,7 @@ impl Images {
         wanted: Option<&Platform>,
     ) -> Result<ImageConfig> {
         let bytes = self.read_staged(workspace, &found.config)?;
-        let name = || found.config.digest.to_string();
-        let config = ImageConfig::parse(&bytes).map_err(|source| Error::Document { name: name(), source })?;
-        let platform = config.platform();
-        let wanted =
-            wanted.cloned().unwrap_or_else(|| Platform { os: "linux".to_owned(), ..platform.clone() });
-        if !platform.satisfies(&wanted) {
-            return Err(Error::Platform {
-                wanted: wanted.to_string(),
-                available: vec![platform.to_string()],
-            });
-        }
-        let (layers, diff_ids) = (found.layers.len(), config.rootfs.diff_ids.len());
-        if layers != diff_ids {
-            let text = format!("image {} has {layers} layers but {diff_ids} diff ids", name());
-            return Err(Error::Archive(text));
-        }
-        if layers > LAYERS_MAX {
-            return Err(Error::TooManyLayers(layers));
-        }
-        Ok(config)
-    }
-
-    /// Extracts layers that are not staged yet.
-    fn make_layers(
-        &self,
-        workspace: &Workspace,
-        found: &Found,
-        config: &ImageConfig,
-        chain_ids: &[ChainId],
-        extent: Extent,
-        staged: &mut Vec<StagedLayer>,
-    ) -> Result<()> {
-        // Whoever comes again goes without locks: to take one that lies below those it holds would be to
-        // wait for somebody who goes from the bottom up. Two may make the same layer then; one is kept.
-        staged.iter_mut().for_each(|layer| layer.lock = None);
-        let mut missing = Vec::new();
-        // From the lowest layer up: images that share layers share the lowest ones, so that two loads
-        // can wait for each other in one order alone.
-        for (index, chain_id) in chain_ids.iter().enumerate() {
-            let is_staged = staged.iter().any(|layer| layer.record.chain_id == *chain_id);
-            if is_staged || extent == Extent::Missing && self.layer(chain_id)?.is_some() {
-                continue;
-            }
-            let lock = match extent {
-                Extent::Missing => Some(self.lock_layer(&chain_id.hex())?),
-                Extent::All => None,
-            };
-            // Unless somebody else has made it while we waited.
-            if lock.is_none() || self.layer(chain_id)?.is_none() {
-                missing.push(Mutex::new(Some((index, lock))));
-            }
-        }
-        let make = |slot: &Mutex<Option<(usize, Option<NamedLock>)>>| {
-            let (index, lock) = slot.lock().expect("no holder panics").take().expect("each is taken once");
-            let (layer, chain_id) = (&found.layers[index], chain_ids[index]);
-            let name = format!("layer-{}", chain_id.hex());
-            let applied = workspace.extract(&name, self.open_staged(workspace, &layer.blob)?)?;
-            check_diff_id(Path::new(&layer.name), &config.rootfs.diff_ids[index], &applied.diff_id)?;
-            let parent = index.checked_sub(1).map(|below| chain_ids[below]);
-            let record = workspace.describe(&name, &applied, chain_id, parent)?;
-            Ok(StagedLayer { record, name, lock })
-        };
-        for layer in in_parallel(&missing, make) {
-            staged.push(layer?);
-        }
-        Ok(())
-    }
-
-    /// Returns the records of all layers; `None` where one has vanished meanwhile.
-    fn layer_records(
-        &self,
-        chain_ids: &[ChainId],
-        staged: &[StagedLayer],
-    ) -> Result<Option<Vec<LayerRecord>>> {
-        let mut records = Vec::with_capacity(chain_ids.len());
-        for chain_id in chain_ids {
-            let made = staged.iter().find(|layer| layer.record.chain_id == *chain_id);
-            match made
-                .map(|layer| layer.record.clone())
-                .map_or_else(|| self.layer(chain_id), |made| Ok(Some(made)))?
-            {
-                Some(record) => records.push(record),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(records))
+        check_configuration(&bytes, &found.config.digest, found.layers.len(), wanted)
     }
 
     fn media_type(&self, workspace: &Workspace, layer: &FoundLayer) -> Result<&'static str> {
@@ -165,31 +73,28 @@ impl Images {
     }
 }
 
-/// Runs `make` over all items on a few threads; the results are in order.
-fn in_parallel<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
-    let workers =
-        std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX).min(items.len());
-    let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<Result<R>>>> = items.iter().map(|_| Mutex::new(None)).collect();
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else { return };
-            let result = make(item);
-            if result.is_err() {
-                // The others need not begin.
-                next.store(items.len(), Ordering::Relaxed);
-            }
-            *results[index].lock().expect("no holder panics") = Some(result);
-        }
-    };
-    std::thread::scope(|threads| {
-        for _ in 1..workers {
-            threads.spawn(work);
-        }
-        work();
-    });
-    results.into_iter().filter_map(|result| result.into_inner().expect("no holder panics")).collect()
+/// Reads a configuration; it must be for the wanted platform and tell of as many layers as there are.
+pub(crate) fn check_configuration(
+    bytes: &[u8],
+    digest: &Digest,
+    layers: usize,
+    wanted: Option<&Platform>,
+) -> Result<ImageConfig> {
+    let name = || digest.to_string();
+    let config = ImageConfig::parse(bytes).map_err(|source| Error::Document { name: name(), source })?;
+    let platform = config.platform();
+    let wanted = wanted.cloned().unwrap_or_else(|| Platform { os: "linux".to_owned(), ..platform.clone() });
+    if !platform.satisfies(&wanted) {
+        return Err(Error::Platform { wanted: wanted.to_string(), available: vec![platform.to_string()] });
+    }
+    let diff_ids = config.rootfs.diff_ids.len();
+    if layers != diff_ids {
+        return Err(Error::Archive(format!("image {} has {layers} layers but {diff_ids} diff ids", name())));
+    }
+    if layers > LAYERS_MAX {
+        return Err(Error::TooManyLayers(layers));
+    }
+    Ok(config)
 }
 
 /// Judges a layer by how it begins.
@@ -243,7 +148,7 @@ pub(crate) fn descriptor_of(layer: &LayerRef) -> Descriptor {
 fn image_record(
     found: &Found,
     config: &ImageConfig,
-    manifest: oci::digest::Digest,
+    manifest: Digest,
     layers: &[LayerRecord],
     media_types: &[&str],
 ) -> ImageRecord {
