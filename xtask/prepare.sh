@@ -68,6 +68,7 @@ prepare() {
     need curl curl || return 1
     need podman podman || return 1
     need skopeo skopeo || return 1
+    need_idle docker-registry docker-registry || return 1
     need_idle containerd containerd || return 1
     need_idle dockerd docker.io || return 1
     # Debian 12 has it in the package of the daemon.

@@ -84,7 +84,11 @@ impl Engine {
     pub fn command_as(&self, program: &Path, arguments: &[&str]) -> Invocation {
         let invocation = Invocation::new(program, arguments)
             .env("CORACLE_ROOT", self.root())
-            .env("CORACLE_RUN_ROOT", self.run_root());
+            .env("CORACLE_RUN_ROOT", self.run_root())
+            // No credential of the machine is shown to anybody, and no request leaves it.
+            .env("DOCKER_CONFIG", self.base().join("docker"))
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env("HTTP_PROXY", "http://127.0.0.1:9");
         match &self.namespace {
             Some(namespace) => invocation.within(namespace),
             None => invocation,
@@ -166,6 +170,14 @@ impl Engine {
     #[track_caller]
     pub fn audit(&self) {
         self.run(&["system", "audit"]).ok();
+    }
+
+    /// What a killed process has left is found and mended at once; looked at again all is clean.
+    #[track_caller]
+    pub fn mend(&self) {
+        let repaired = self.run(&["system", "audit", "--repair"]);
+        let again = self.run(&["system", "audit"]);
+        assert_eq!(again.code, 0, "not mended: {repaired}\n{again}");
     }
 
     /// Removes every container and returns what then is wrong, if anything.
@@ -277,4 +289,13 @@ pub fn binary() -> PathBuf {
     let newest =
         found.iter().filter_map(|path| Some((fs::metadata(path).ok()?.modified().ok()?, path))).max();
     newest.expect("no coracle to test: run `cargo build -p coracle`, or set CORACLE_BIN").1.clone()
+}
+
+/// Finds the build that can be killed at a step by its number, see `sys::failpoint`.
+#[track_caller]
+pub fn counting() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let built = test.ancestors().nth(3).expect("cargo's directories").join("debug/coracle");
+    assert!(built.exists(), "no debug build that counts its steps: run `cargo build -p coracle`");
+    built
 }

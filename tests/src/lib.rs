@@ -20,6 +20,8 @@ pub mod lan;
 mod leftovers;
 mod namespace;
 mod output;
+mod registry;
+mod relay;
 mod rootfs;
 mod services;
 mod terminal;
@@ -28,11 +30,13 @@ pub use bundle::Bundles;
 pub use command::{Invocation, Running};
 pub use dns::Upstream;
 pub use echo::{Echo, Transport, nobody_answers};
-pub use engine::{Engine, binary};
+pub use engine::{Engine, binary, counting};
 pub use lan::{Lan, at};
 pub use leftovers::Leftovers;
 pub use namespace::Namespace;
 pub use output::Output;
+pub use registry::{PASSWORD, Registry, USER};
+pub use relay::Relay;
 pub use rootfs::{busybox, import, import_sparse, import_with};
 pub use terminal::Terminal;
 
@@ -49,4 +53,9 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// Returns how often a looped test goes round: a few times, or for long in `make soak`.
 pub fn rounds(usual: usize, soak: usize) -> usize {
     if std::env::var_os("CORACLE_SOAK").is_some() { soak } else { usual }
+}
+
+/// Returns what images call the architecture of this machine.
+pub fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
 }

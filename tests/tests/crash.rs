@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tests::{Engine, Output, eventually, rounds};
+use tests::{Engine, Output, counting, eventually, rounds};
 
 /// One command, what must be there before it, and what must not be there after it so that it can be given again.
 struct Case {
@@ -30,14 +30,6 @@ struct Struck<'a> {
 }
 
 impl Struck<'_> {
-    /// The program that counts its steps.
-    fn binary() -> PathBuf {
-        let test = std::env::current_exe().unwrap();
-        let built = test.ancestors().nth(3).expect("cargo's directories").join("debug/coracle");
-        assert!(built.exists(), "no debug build that counts its steps: run `cargo build -p coracle`");
-        built
-    }
-
     fn marker(&self) -> PathBuf {
         self.engine.base().join("struck")
     }
@@ -73,7 +65,7 @@ impl Struck<'_> {
 fn all_steps(case: &Case) {
     let engine = Engine::new();
     engine.image("busybox");
-    let crash = Struck { engine: &engine, binary: Struck::binary() };
+    let crash = Struck { engine: &engine, binary: counting() };
     for role in case.roles {
         // A different part of them each time would be no regression test.
         let stride = rounds(5, 1);

@@ -22,6 +22,7 @@ mod logs;
 mod lost;
 mod network;
 mod programs;
+mod registry;
 mod restart;
 mod run;
 mod runtime;

@@ -66,7 +66,11 @@ fn a_run_that_cannot_be_names_object_and_remedy_and_leaves_nothing() {
     fs::write(&taken, "an id").unwrap();
     let taken = taken.to_str().unwrap();
     let rows: &[(&[&str], &str, &[&str])] = &[
-        (&[], "no-such-image", &["no-such-image", "hint: import or load"]),
+        (
+            &["--pull", "never"],
+            "no-such-image",
+            &["no-such-image", "hint: fetch it with `coracle pull no-such"],
+        ),
         (&["--no-such-flag"], &image, &["--no-such-flag", "hint:"]),
         (&["--memry", "1g"], &image, &["--memry", "did you mean --memory?"]),
         (&["-v", "/no/such/dir:/x"], &image, &["/no/such/dir", "hint: create `/no/such/dir`"]),

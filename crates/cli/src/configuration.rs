@@ -3,11 +3,13 @@
 //!
 //! TOML, so that it can carry comments; a key that is not known is an error and no silence.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use engine::Firewall;
 use engine::build::BuildPolicy;
+use engine::registry::RegistryWords;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -28,6 +30,13 @@ pub(crate) struct Configuration {
     firewall: FirewallWord,
     /// What builds keep.
     build: BuildTable,
+    /// Asked before Docker's registry.
+    #[serde(rename = "registry-mirrors")]
+    registry_mirrors: Vec<String>,
+    /// `HOST[:PORT]` whose certificates are not checked, and to whom plain HTTP may be spoken.
+    #[serde(rename = "insecure-registries")]
+    insecure_registries: Vec<String>,
+    registries: BTreeMap<String, Registry>,
 }
 
 /// `[build]`: bounds of what lasts after a build.
@@ -52,6 +61,14 @@ fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, 
     let nanos = crate::grammar::duration::parse_nanos(&text).and_then(|nanos| u64::try_from(nanos).ok());
     let invalid = || D::Error::custom(format!("invalid span `{text}`, expected one like `720h` or `30m`"));
     nanos.map(|nanos| Some(Duration::from_nanos(nanos))).ok_or_else(invalid)
+}
+
+/// What is configured of one registry, by its domain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Registry {
+    mirrors: Vec<String>,
+    insecure: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -93,6 +110,15 @@ impl Configuration {
             cache_bytes_max: self.build.cache_size.unwrap_or(usual.cache_bytes_max),
             unused_max: self.build.cache_age.unwrap_or(usual.unused_max),
             history_max: self.build.history.unwrap_or(usual.history_max),
+        }
+    }
+
+    pub(crate) fn registries(self) -> RegistryWords {
+        let words = |(domain, registry): (String, Registry)| (domain, (registry.mirrors, registry.insecure));
+        RegistryWords {
+            registry_mirrors: self.registry_mirrors,
+            insecure_registries: self.insecure_registries,
+            registries: self.registries.into_iter().map(words).collect(),
         }
     }
 
@@ -146,6 +172,20 @@ mod tests {
     }
 
     #[test]
+    fn registries_are_told_in_dockers_words_and_one_by_one() {
+        let text = "registry-mirrors = [\"https://m\"]\ninsecure-registries = [\"lab:5000\"]\n\
+                    [registries.\"quay.io\"]\nmirrors = [\"https://q\"]\n";
+        let words = Configuration::parse(text).unwrap().registries();
+        assert_eq!((&*words.registry_mirrors[0], &*words.insecure_registries[0]), ("https://m", "lab:5000"));
+        assert_eq!(words.registries["quay.io"], (vec!["https://q".to_owned()], false));
+        assert!(
+            Configuration::parse("[registries.x]\nmirror = []")
+                .unwrap_err()
+                .contains("unknown field `mirror`")
+        );
+    }
+
+    #[test]
     fn what_is_not_known_is_refused_with_its_line() {
         let refused = |text: &str| Configuration::parse(text).unwrap_err();
         insta::assert_snapshot!(
@@ -153,7 +193,7 @@ mod tests {
                 .map(refused)
                 .join("\n"),
             @r"
-        line 2: unknown field `firewal`, expected `firewall` or `build`
+        line 2: unknown field `firewal`, expected one of `firewall`, `build`, `registry-mirrors`, `insecure-registries`, `registries`
         line 1: unknown variant `hosts`, expected `engine` or `host`
         line 1: wanted string or table
         line 1: key with no value, expected `=`

@@ -3,6 +3,7 @@
 mod build;
 mod layers;
 mod networks;
+mod registries;
 mod session;
 mod stats;
 mod volumes;
@@ -47,10 +48,14 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
     }
     let engine = Engine::open(config(&parsed.global)?).map_err(|error| failure(&error, 125))?;
     match parsed.command {
-        Command::Run(request) => run(&engine, &request),
-        Command::Create(request) => {
+        Command::Run(request) => run(&engine, &parsed.global, &request),
+        Command::Registry(command) => registries::execute(&engine, &parsed.global, command),
+        Command::Create { request, quiet } => {
             options::warning(&request).into_iter().for_each(warn);
-            let created = container::create(&engine, &request).map_err(|e| failure(&e, 125))?;
+            let created = registries::with_supply(&engine, &parsed.global, quiet, |supply| {
+                container::create(&engine, &request, supply)
+            });
+            let created = created.map_err(|e| failure(&e, 125))?;
             created.warnings.iter().for_each(|warning| warn(warning));
             show(&format!("{}\n", created.id))
         }
@@ -266,13 +271,15 @@ impl Answer for engine::Removed {
     }
 }
 
-fn run(engine: &Engine, request: &engine::request::RunRequest) -> Result<u8, Failure> {
+fn run(engine: &Engine, global: &Global, request: &engine::request::RunRequest) -> Result<u8, Failure> {
     let mut timing = Timing::new(std::env::var_os("CORACLE_TIMING").is_some_and(|value| value == "1"));
     options::warning(&request.container).into_iter().for_each(warn);
     let session =
         Session::new(if request.detach { Heard::Nothing } else { Heard::staying(request.sig_proxy) })
             .map_err(|error| Failure::from_error(&error, 125))?;
-    let done = container::run(engine, request, &session.terminal(), &mut timing);
+    let done = registries::with_supply(engine, global, request.quiet, |supply| {
+        container::run(engine, request, supply, &session.terminal(), &mut timing)
+    });
     for (phase, microseconds) in timing.phases() {
         output::stderr(&format!("timing: {phase}: {microseconds} µs\n"));
     }

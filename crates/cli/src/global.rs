@@ -1,4 +1,4 @@
-//! The options before the verb, read by hand: there are six, and they are on the path of every command.
+//! The options before the verb, read by hand: there are seven, and they are on the path of every command.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,8 @@ pub struct Global {
     pub run_root: Option<PathBuf>,
     /// The configuration file that is meant; the usual one otherwise.
     pub config_file: Option<PathBuf>,
+    /// The directory of Docker's `config.json`; the one below the home directory otherwise.
+    pub client_dir: Option<PathBuf>,
     pub debug: bool,
 }
 
@@ -25,7 +27,6 @@ const DAEMON: &[&str] = &[
     "-H",
     "--context",
     "-c",
-    "--config",
     "--log-level",
     "-l",
     "--tls",
@@ -42,6 +43,7 @@ pub(crate) fn parse<'a>(args: &'a [String], caller: &dyn Caller) -> Result<(Glob
         root: from_env("CORACLE_ROOT"),
         run_root: from_env("CORACLE_RUN_ROOT"),
         config_file: from_env("CORACLE_CONFIG"),
+        client_dir: from_env("DOCKER_CONFIG"),
         debug: false,
     };
     let mut rest = args;
@@ -63,6 +65,7 @@ pub(crate) fn parse<'a>(args: &'a [String], caller: &dyn Caller) -> Result<(Glob
             "--debug" | "-D" => global.debug = switch(flag, value)?,
             "--root" => global.root = Some(path(flag, value, &mut rest)?),
             "--config-file" => global.config_file = Some(path(flag, value, &mut rest)?),
+            "--config" => global.client_dir = Some(path(flag, value, &mut rest)?),
             "--run-root" => global.run_root = Some(path(flag, value, &mut rest)?),
             _ => return Err(unknown(flag).into()),
         }
@@ -104,7 +107,8 @@ fn unknown(flag: &str) -> Failure {
         true => Failure::new(BAD_USAGE, format!("{flag} is not supported: there is no daemon to connect to"))
             .hint("use --root and --run-root to choose between engines on this machine"),
         false => {
-            let known = ["--root", "--run-root", "--config-file", "--debug", "--version", "--help"];
+            let known =
+                ["--root", "--run-root", "--config", "--config-file", "--debug", "--version", "--help"];
             let failure = Failure::new(BAD_USAGE, format!("unknown flag: {flag}"));
             failure.hint(match crate::suggest::nearest(flag, known) {
                 Some(near) => format!("did you mean {near}?"),

@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use caller::{Caller, Process};
-pub use commands::{Command, ImageCommand, NetworkCommand, VolumeCommand};
+pub use commands::{Command, ImageCommand, NetworkCommand, RegistryCommand, VolumeCommand};
 pub use error::{BAD_USAGE, Exit, Failure};
 pub use execute::execute;
 pub use global::Global;

@@ -41,8 +41,11 @@ pub(crate) enum Verb {
     Inspect,
     Kill,
     Load,
+    Login,
+    Logout,
     Logs,
     Manual,
+    ManifestInspect,
     NetworkConnect,
     NetworkCreate,
     NetworkDisconnect,
@@ -53,6 +56,8 @@ pub(crate) enum Verb {
     Pause,
     Port,
     Ps,
+    Pull,
+    Push,
     Rename,
     Restart,
     Rm,
@@ -177,6 +182,18 @@ pub(crate) const VERBS: &[Entry] = &[
         "List containers",
     )),
     common(entry(
+        Verb::Pull,
+        &["pull", "image pull"],
+        "[OPTIONS] NAME[:TAG|@DIGEST]",
+        "Download an image from a registry",
+    )),
+    common(entry(
+        Verb::Push,
+        &["push", "image push"],
+        "[OPTIONS] NAME[:TAG]",
+        "Upload an image to a registry",
+    )),
+    common(entry(
         Verb::Images,
         &["images", "image ls", "image list"],
         "[OPTIONS] [REPOSITORY[:TAG]]",
@@ -271,7 +288,15 @@ pub(crate) const VERBS: &[Entry] = &[
         "Kill one or more running containers",
     ),
     entry(Verb::Load, &["load", "image load"], "[OPTIONS]", "Load an image from a tar archive or STDIN"),
+    entry(Verb::Login, &["login"], "[OPTIONS] [SERVER]", "Authenticate to a registry"),
+    entry(Verb::Logout, &["logout"], "[SERVER]", "Log out from a registry"),
     entry(Verb::Logs, &["logs", "container logs"], "[OPTIONS] CONTAINER", "Fetch the logs of a container"),
+    entry(
+        Verb::ManifestInspect,
+        &["manifest inspect"],
+        "[OPTIONS] NAME[:TAG|@DIGEST]",
+        "Display a manifest, or an index, as the registry has it",
+    ),
     entry(
         Verb::Pause,
         &["pause", "container pause"],
@@ -443,6 +468,7 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("buildx", "Manage builds, as Docker's plug-in"),
     ("container", "Manage containers"),
     ("image", "Manage images"),
+    ("manifest", "Look at manifests of registries"),
     ("network", "Manage networks"),
     ("system", "Manage Coracle"),
     ("volume", "Manage volumes"),
@@ -454,13 +480,12 @@ pub(crate) const LATER: &[(&str, &str)] = &[
     ("compose", "a project of several services comes with a later release"),
     ("config", NO_SWARM),
     ("context", NO_DAEMON),
-    ("login", NO_REGISTRY),
-    ("logout", NO_REGISTRY),
-    ("manifest", NO_REGISTRY),
+    ("manifest annotate", NO_INDEX),
+    ("manifest create", NO_INDEX),
+    ("manifest push", NO_INDEX),
+    ("manifest rm", NO_INDEX),
     ("node", NO_SWARM),
     ("plugin", "there are no plug-ins: nothing from elsewhere is loaded into the engine"),
-    ("pull", NO_REGISTRY),
-    ("push", NO_REGISTRY),
     ("search", "registries have no common interface for it; look at the registry's own pages"),
     ("secret", NO_SWARM),
     ("service", NO_SWARM),
@@ -471,7 +496,8 @@ pub(crate) const LATER: &[(&str, &str)] = &[
 ];
 
 const NO_DAEMON: &str = "there is no daemon to be connected to";
-const NO_REGISTRY: &str = "registries come with a later release";
+const NO_INDEX: &str =
+    "images of several platforms are not put together here yet; those of registries are pulled and pushed";
 const NO_SWARM: &str = "it is for a swarm; the engine is of one host";
 
 /// Finds the verb of a spelling of one or two words.

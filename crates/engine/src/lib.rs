@@ -14,6 +14,7 @@ mod output;
 mod paths;
 mod pattern;
 mod processes;
+pub mod registry;
 mod removed;
 pub mod request;
 pub mod system;

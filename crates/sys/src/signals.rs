@@ -94,6 +94,22 @@ pub fn empty_now(fd: BorrowedFd<'_>) {
     unsafe { libc::syscall(libc::SYS_dup3, 0, fd.as_raw_fd(), libc::O_CLOEXEC) };
 }
 
+/// Runs with all signals unblocked, so that they end this process as they usually do: for what takes long and
+/// leaves nothing behind that has to be cleared away.
+pub fn let_through<T>(body: impl FnOnce() -> T) -> T {
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: an empty set; the mask before is written by the kernel.
+    unsafe {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), before.as_mut_ptr());
+    }
+    let outcome = body();
+    // SAFETY: it was written above.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    outcome
+}
+
 /// Unblocks all signals and leaves their actions.
 pub fn unblock_all() {
     // SAFETY: an empty set.

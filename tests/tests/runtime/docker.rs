@@ -1,7 +1,7 @@
 //! Debian's dockerd with this runtime in place of its own, over a containerd of the test's.
 
 use serde_json::Value;
-use tests::{Bundles, Invocation, Output, eventually};
+use tests::{Bundles, Engine, Invocation, Output, Registry, eventually};
 
 use super::daemon::{Containerd, Daemon, remove_group, runtime};
 
@@ -151,6 +151,36 @@ fn docker_runs_execs_attaches_limits_pauses_kills_and_removes_containers() {
     terminal.wait().fails_with(4);
     docker.run(&["rm", "--force", "shell"]).ok();
     docker.run(&["ps", "--all", "--quiet"]).ok().prints("");
+    drop(docker);
+    for name in ["docker", "plugins"] {
+        remove_group(&bundles.id(name));
+    }
+}
+
+#[test]
+fn docker_pulls_what_we_push_and_we_pull_what_docker_pushes() {
+    let bundles = Bundles::new();
+    let docker = Docker::start(&bundles);
+    let (engine, registry) = (Engine::new(), Registry::plain());
+    let image = engine.image("busybox");
+    let ours = registry.name("ours:1");
+    engine.run(&["run", "--name", "box", &image, "sh", "-c", "rm /etc/group; echo made > /made"]).ok();
+    engine.run(&["commit", "--change", "ENV A=b", "box", &ours]).ok();
+    let pushed = engine.run(&["push", &ours]).ok();
+    let pulled = docker.run(&["pull", &ours]).ok();
+    let digest = pushed.stdout.split_whitespace().find(|word| word.starts_with("sha256:")).unwrap();
+    pulled.stdout_has(&format!("Digest: {digest}\n"));
+    let script = "cat /made; echo $A; ls /etc/group";
+    let run = ["run", "--rm", "--runtime", "coracle", "--network", "none", &ours, "sh", "-c", script];
+    docker.run(&run).fails_with(1).prints("made\nb");
+
+    let theirs = registry.name("theirs:1");
+    let make = ["run", "--runtime", "coracle", "--network", "none", "--name", "box", &ours, "sh", "-c"];
+    docker.run(&[&make[..], &["echo theirs > /made"]].concat()).ok();
+    docker.run(&["commit", "box", &theirs]).ok();
+    docker.run(&["push", &theirs]).ok();
+    docker.run(&["rm", "box"]).ok();
+    engine.run(&["run", "--rm", "--quiet", &theirs, "sh", "-c", script]).fails_with(1).prints("theirs\nb");
     drop(docker);
     for name in ["docker", "plugins"] {
         remove_group(&bundles.id(name));

@@ -21,6 +21,7 @@ impl Arguments for Args {
     const FLAGS_END_AT_FIRST_WORD: bool = true;
 
     fn command(self, words: Vec<String>, caller: &dyn Caller) -> Read<Command> {
-        self.container.request(words, caller).map(Command::Create)
+        let quiet = self.quiet;
+        self.container.request(words, caller).map(|request| Command::Create { request, quiet })
     }
 }

@@ -43,6 +43,7 @@ pub(crate) mod network;
 pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod ps;
+pub(crate) mod registry;
 pub(crate) mod removal;
 pub(crate) mod rename;
 pub(crate) mod restart;
@@ -72,6 +73,7 @@ pub(crate) use build_cache::CacheCommand;
 pub(crate) use build_history::HistoryCommand;
 pub use image::ImageCommand;
 pub use network::NetworkCommand;
+pub use registry::RegistryCommand;
 pub use volume::VolumeCommand;
 
 /// What was asked for: a request of the engine, and how its answer is shown.
@@ -88,7 +90,10 @@ pub enum Command {
     Completion(clap_complete::Shell),
     Manual(PathBuf),
     Copy(CopyRequest),
-    Create(ContainerRequest),
+    Create {
+        request: ContainerRequest,
+        quiet: bool,
+    },
     Diff(DiffRequest),
     Disk(DiskView),
     Doctor(InfoRequest, Format),
@@ -122,6 +127,7 @@ pub enum Command {
         ask: bool,
     },
     Ps(PsRequest, PsView),
+    Registry(RegistryCommand),
     Remove(RemoveRequest),
     RemoveImages(RemoveImagesRequest),
     Rename(RenameRequest),

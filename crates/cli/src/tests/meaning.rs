@@ -117,7 +117,7 @@ fn streams_of_run_and_create() {
         let Command::Run(run) = command(line) else { panic!("not run") };
         assert_eq!(run.container.attach, expected, "{line}");
     }
-    let Command::Create(create) = command("create -i busybox") else { panic!("not create") };
+    let Command::Create { request: create, .. } = command("create -i busybox") else { panic!("not create") };
     assert!(create.attach.stdin && create.interactive);
 }
 
@@ -240,7 +240,7 @@ fn global_options() {
         root: Some("/env/root".into()),
         run_root: Some("/env/run".into()),
         config_file: Some("/env/config.toml".into()),
-        debug: false,
+        ..Global::default()
     };
     assert_eq!(global("ps"), from_env);
     assert_eq!(
@@ -249,9 +249,17 @@ fn global_options() {
             root: Some("/a".into()),
             run_root: Some("/b".into()),
             config_file: Some("/c".into()),
-            debug: true
+            debug: true,
+            ..Global::default()
         }
     );
+    caller.vars.insert("DOCKER_CONFIG", "/env/docker");
+    let files = |line: &str| {
+        let global = parse(&split(line), &caller).unwrap().global;
+        (global.config_file.unwrap(), global.client_dir.unwrap())
+    };
+    assert_eq!(files("ps"), ("/env/config.toml".into(), "/env/docker".into()));
+    assert_eq!(files("--config /d --config-file=/c ps"), ("/c".into(), "/d".into()));
     assert_eq!(read("ps").unwrap().global, Global::default());
 }
 

@@ -199,7 +199,7 @@ fn words_and_verbs() {
             "port a 80 81",
             "rnu busybox",
             "frobnicate",
-            "pull busybox",
+            "swarm init",
             "container foo",
             "container strat x",
             "container checkpoint x",

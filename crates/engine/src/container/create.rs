@@ -16,7 +16,7 @@ use super::record::ContainerRecord;
 use super::remove::Volumes;
 use crate::confinement::selinux;
 use crate::error::{Doing, Error, Result};
-use crate::image::ImageForRun;
+use crate::image::{ImageForRun, Supply};
 use crate::paths::Engine;
 use crate::request::{ContainerRequest, Entrypoint, IpcMode, NetworkMode, PidMode};
 
@@ -28,8 +28,8 @@ pub struct Created {
 }
 
 /// Creates a container.
-pub fn create(engine: &Engine, request: &ContainerRequest) -> Result<Created> {
-    let image = crate::image::for_run(engine, &request.image)?;
+pub fn create(engine: &Engine, request: &ContainerRequest, supply: &Supply<'_>) -> Result<Created> {
+    let image = crate::image::for_container(engine, request, supply)?;
     let record = create_from(engine, request, &image)?;
     Ok(Created { id: record.id, warnings: Vec::new() })
 }

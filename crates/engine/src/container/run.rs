@@ -7,6 +7,7 @@ use super::create::create_from;
 use super::remove::Volumes;
 use super::start::{StartOptions, launch, to_be_started};
 use crate::error::{Error, Result};
+use crate::image::Supply;
 use crate::paths::Engine;
 use crate::request::RunRequest;
 use crate::timing::Timing;
@@ -22,10 +23,11 @@ pub struct Run {
 pub fn run(
     engine: &Engine,
     request: &RunRequest,
+    supply: &Supply<'_>,
     terminal: &Terminal<'_>,
     timing: &mut Timing,
 ) -> Result<Run> {
-    let image = crate::image::for_run(engine, &request.container.image)?;
+    let image = crate::image::for_container(engine, &request.container, supply)?;
     timing.mark("resolve image");
     let record = create_from(engine, &request.container, &image)?;
     // Its lease keeps images from being removed: the container's own snapshot does so from here on.

@@ -37,8 +37,17 @@ pub fn list(engine: &Engine, request: &ImagesRequest) -> Result<Vec<ImageRow>> {
                 rows.push(row(image, None, summary.created()));
             }
         } else if request.dangling != Some(true) {
-            let names = summary.references.iter().filter(|name| matches_pattern(name, &request.references));
-            rows.extend(names.map(|name| row(image, Some(name), summary.created())));
+            let names = summary.references.iter().zip(&summary.digests);
+            let names = names.filter(|(name, _)| {
+                // A name by digest is told by the tag of the same repository, where there is one.
+                let mut tagged = summary.references.iter().filter(|other| other.tag().is_some());
+                let told = name.tag().is_none() && tagged.any(|other| other.name() == name.name());
+                !told && matches_pattern(name, &request.references)
+            });
+            rows.extend(names.map(|(name, digest)| ImageRow {
+                digest: Some(digest.to_string()),
+                ..row(image, Some(name), summary.created())
+            }));
         }
     }
     Ok(rows)

@@ -5,7 +5,10 @@ mod list;
 mod manage;
 mod origin;
 mod prune;
+mod pull;
+mod push;
 mod save;
+mod supply;
 
 use std::path::{Path, PathBuf};
 
@@ -19,13 +22,18 @@ use crate::error::{Error, Result};
 use crate::paths::Engine;
 
 pub use image::{ChangeKind, Forest, ImageCost, ImageRecord, LayerFile, LayerReport, TagEntry};
+pub use image::{Stage, Watch};
 pub use layers::{layers, tree};
 pub use list::{history, inspect, list};
 pub use manage::{import, load, remove, rollback, tag, tag_history};
 pub(crate) use origin::Origins;
 pub use prune::prune;
 pub(crate) use prune::remove_unused;
+pub use pull::{Outcome, pull};
+pub use push::{PushOutcome, push};
 pub use save::save;
+pub use supply::Supply;
+pub(crate) use supply::for_container;
 
 /// An image that a container is about to be made from; its layers cannot be collected meanwhile.
 #[derive(Debug)]
@@ -61,7 +69,7 @@ pub(crate) fn for_run(engine: &Engine, name: &str) -> Result<ImageForRun> {
             return error;
         }
         Error::not_found(format!("Unable to find image '{name}' locally"))
-            .hint("import or load it: `coracle import TAR NAME`, `coracle load -i ARCHIVE`; pulling from a registry is not supported yet")
+            .hint(format!("fetch it with `coracle pull {name}`, or load it with `coracle load -i ARCHIVE`"))
     })?;
     Ok(ImageForRun {
         id: record.id.to_string(),
@@ -112,9 +120,24 @@ pub(crate) fn lookup_roots(record: &ContainerRecord) -> Result<Vec<Dir>> {
         .collect()
 }
 
+impl ImageForRun {
+    /// Whether it is for this platform.
+    fn is_for(&self, platform: &oci::image::Platform) -> Result<bool> {
+        Ok(self.images.resolve(&self.id)?.platform.satisfies(platform))
+    }
+}
+
 impl From<image::Error> for Error {
     fn from(error: image::Error) -> Self {
         let class = error.class();
-        crate::error::wrap(class, error)
+        let hint = match &error {
+            image::Error::Registry(error) => error.hint(),
+            _ => None,
+        };
+        let error = crate::error::wrap(class, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 }

@@ -15,6 +15,7 @@ mod mount;
 mod namespace;
 mod network;
 mod process;
+mod registry;
 mod resources;
 mod security;
 mod signal;
@@ -59,6 +60,7 @@ pub use network::{
     RemoveNetworksRequest, SubnetRequest,
 };
 pub use process::{ConsoleSize, DetachKeys, Streams};
+pub use registry::{LoginRequest, ManifestRequest, PullRequest, PushRequest};
 pub use resources::{
     BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceMapping, DeviceRate, DeviceRule, DeviceWeight, Limit,
     Memory, Resources, Ulimit,

@@ -253,6 +253,9 @@ fn store(images: &Images, orphans: &mut Vec<Orphan>) -> Result<()> {
     found.workspaces.into_iter().for_each(|name| {
         push("file", format!("staging/{name}"), "who worked there is gone");
     });
+    found.downloads.iter().for_each(|blob| {
+        push("download", blob.to_string(), "nobody has come back for it in a week");
+    });
     found.references.iter().for_each(|name| push("image name", name.to_string(), "its image is not there"));
     found.strangers.into_iter().for_each(|name| push("file", name, "a record that was not finished"));
     for text in found.broken {
