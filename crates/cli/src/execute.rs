@@ -59,7 +59,7 @@ pub fn execute(parsed: Parsed) -> Result<u8, Failure> {
             created.warnings.iter().for_each(|warning| warn(warning));
             show(&format!("{}\n", created.id))
         }
-        Command::Build(request, view) => build::build(&engine, &request, view),
+        Command::Build(request, view) => build::build(&engine, &parsed.global, &request, view),
         Command::BuildCache(command) => build::cache(&engine, command, &clock()),
         Command::BuildHistory(command) => build::history(&engine, command, &clock()),
         Command::Commit(request) => layers::commit(&engine, &request),

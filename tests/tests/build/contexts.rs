@@ -93,7 +93,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
     let context = site.context.to_str().unwrap();
     for (words, named) in [
         (vec!["build", "https://example.org/repo.git"], "contexts from git and http"),
-        (vec!["build", "--pull", context], "--pull"),
         (vec!["build", "--push", context], "--push"),
         (vec!["build", "--sbom", "true", context], "--sbom"),
         (vec!["build", "--cache-to", "type=inline", context], "type `inline`"),

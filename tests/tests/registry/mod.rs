@@ -1,6 +1,7 @@
 //! Registries: a real one, and the programs of others at its other end.
 
 mod access;
+mod builds;
 mod interrupted;
 mod platforms;
 

@@ -1,5 +1,7 @@
 //! Where `--from` and `from=` lead.
 
+use oci::image::ImageConfig;
+
 use super::stage::Planner;
 use super::step::Origin;
 use super::{BaseImage, NamedContext};
@@ -13,7 +15,7 @@ impl Planner<'_> {
         let lower = name.to_lowercase();
         match self.request.contexts.get(name).or_else(|| self.request.contexts.get(&lower)).cloned() {
             Some(NamedContext::Directory) => return Ok(Origin::Named(name.to_owned())),
-            Some(NamedContext::Image(image)) => return self.image(&image, span).map(Origin::Image),
+            Some(NamedContext::Image(image)) => return self.source(&image, span),
             None => {}
         }
         let stages = &self.dockerfile.stages;
@@ -28,7 +30,18 @@ impl Planner<'_> {
                     .hint("a stage can be used by those that follow it: move it up"),
             ));
         }
-        self.image(name, span).map(Origin::Image)
+        self.source(name, span)
+    }
+
+    /// An image to copy from; where nothing is built, it need not be here.
+    fn source(&mut self, name: &str, span: Span) -> Result<Origin> {
+        match self.image(name, span) {
+            Err(crate::Error::Image { .. }) if self.request.check_only => {
+                let (id, config) = (String::new(), ImageConfig::default());
+                Ok(Origin::Image(BaseImage { name: name.to_owned(), id, config }))
+            }
+            other => other.map(Origin::Image),
+        }
     }
 
     /// Finds a stage by its number, as `COPY --from` allows it.

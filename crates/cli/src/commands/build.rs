@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine::request::{
     BuildNetwork, BuildOutput, BuildRequest, CacheTarget, ContainerRequest, ContextSource, DockerfileSource,
-    Platform,
+    Platform, PullPolicy,
 };
 
 use super::Command;
@@ -64,6 +64,9 @@ pub(crate) struct Args {
     /// Set type of progress output ("auto", "none", "plain", "quiet", "rawjson", "tty")
     #[arg(long, value_name = "TYPE", value_parser = build::parse_progress)]
     progress: Option<ProgressKind>,
+    /// Always attempt to pull all referenced images
+    #[arg(long)]
+    pull: bool,
     /// Suppress the build output and print image ID on success
     #[arg(short, long)]
     quiet: bool,
@@ -115,7 +118,6 @@ impl Table for OfBuild {
         Refusal::value("call", "only --check is there").unless(&["build"]),
         Refusal::value("no-cache-filter", "use --no-cache"),
         Refusal::value("provenance", NO_ATTESTATION).unless(&["false"]),
-        Refusal::switch("pull", "pulling while building is not supported yet"),
         Refusal::switch("push", "pushing while building is not supported yet"),
         Refusal::value("sbom", NO_ATTESTATION).unless(&["false"]),
         Refusal::switch("squash", "use a stage `FROM scratch` and `COPY --from`"),
@@ -162,6 +164,7 @@ impl Arguments for Args {
             cache_to: self.cache_to.iter().map(|to| cache_target(to, caller)).collect::<Read<_>>()?,
             no_cache: self.no_cache || self.verify,
             verify: self.verify,
+            pull: if self.pull { PullPolicy::Always } else { PullPolicy::Missing },
             check: self.check,
             network: match self.network {
                 None | Some(NetworkName::Default) => BuildNetwork::Default,

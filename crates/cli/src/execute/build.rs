@@ -7,24 +7,35 @@ use engine::build::{self, BuildStatus, Built, Surroundings};
 use engine::request::{BuildOutput, BuildRequest};
 
 use super::session::{Heard, Session};
-use super::{confirmed, each, failure, show, show_formatted, show_objects};
+use super::{confirmed, each, failure, registries, show, show_formatted, show_objects};
 use crate::commands::{BuildView, CacheCommand, HistoryCommand};
 use crate::error::Failure;
+use crate::global::Global;
+use crate::grammar::build::ProgressKind;
 use crate::output;
 use crate::print::{self, Clock};
 use crate::progress;
 
-pub(super) fn build(engine: &Engine, request: &BuildRequest, view: BuildView) -> Result<u8, Failure> {
+pub(super) fn build(
+    engine: &Engine,
+    global: &Global,
+    request: &BuildRequest,
+    view: BuildView,
+) -> Result<u8, Failure> {
     let session = Session::new(Heard::All).map_err(|error| Failure::from_error(&error, 1))?;
     let terminal = session.terminal();
     let progress = progress::display(view.progress);
-    let mut surroundings = Surroundings {
-        stdin: &mut std::io::stdin(),
-        stdout: &mut output::Raw,
-        interrupt: terminal.signals,
-        progress: &*progress,
-    };
-    let built = build::build(engine, request, &mut surroundings);
+    let quiet = view.progress == ProgressKind::Quiet;
+    let built = registries::with_supply(engine, global, quiet, |supply| {
+        let mut surroundings = Surroundings {
+            stdin: &mut std::io::stdin(),
+            stdout: &mut output::Raw,
+            interrupt: terminal.signals,
+            progress: &*progress,
+            supply,
+        };
+        build::build(engine, request, &mut surroundings)
+    });
     progress.end(built.is_err());
     let built = built.map_err(|error| {
         // Docker's own code for a build that fails is 1, whatever the step's was.

@@ -44,6 +44,7 @@ use ::build::{Dockerfile, Error as PlanError};
 use oci::image::Platform;
 
 use crate::error::{Error, Result};
+use crate::image::Supply;
 use crate::paths::Engine;
 use crate::request::{BuildRequest, NamedSource};
 
@@ -62,6 +63,8 @@ pub struct Surroundings<'a> {
     /// Readable when the user has asked for the end.
     pub interrupt: Option<BorrowedFd<'a>>,
     pub progress: &'a dyn Progress,
+    /// Fetches images that are not here.
+    pub supply: &'a Supply<'a>,
 }
 
 impl std::fmt::Debug for Surroundings<'_> {
@@ -105,6 +108,7 @@ pub fn build(engine: &Engine, request: &BuildRequest, surroundings: &mut Surroun
         stdout: &mut *surroundings.stdout,
         interrupt: surroundings.interrupt,
         progress: &recorder,
+        supply: surroundings.supply,
     };
     let built = carry_out(engine, request, &work, &mut surroundings);
     let told = recorder.told();
@@ -126,7 +130,7 @@ fn carry_out(
     let context = context::load(engine, work, request, surroundings.stdin)?;
     let dockerfile = Dockerfile::parse(context.dockerfile.clone())?;
     let plan_request = plan_request(request, &context);
-    let mut bases = bases::Bases::new(engine);
+    let mut bases = bases::Bases::new(engine, request, surroundings.supply);
     let plan = dockerfile.plan(&plan_request, &mut bases)?;
     let rendered: Vec<String> =
         plan.warnings.iter().map(|warning| warning.render(&dockerfile.source)).collect();

@@ -33,7 +33,7 @@ pub use pull::{Outcome, pull};
 pub use push::{PushOutcome, push};
 pub use save::save;
 pub use supply::Supply;
-pub(crate) use supply::for_container;
+pub(crate) use supply::{Wish, for_container, supplied};
 
 /// An image that a container is about to be made from; its layers cannot be collected meanwhile.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Where `run` and `create` get an image that is not here: `--pull always|missing|never`.
+//! Where `run`, `create` and `build` get an image that is not here: `--pull always|missing|never`.
 
 use oci::class::Class;
 use oci::reference::Reference;
@@ -23,11 +23,11 @@ impl std::fmt::Debug for Supply<'_> {
 
 /// An image that is wanted, and how it may be had.
 #[derive(Debug, Clone, Copy)]
-struct Wish<'a> {
-    image: &'a str,
+pub(crate) struct Wish<'a> {
+    pub(crate) image: &'a str,
     /// Any otherwise.
-    platform: Option<&'a Platform>,
-    pull: PullPolicy,
+    pub(crate) platform: Option<&'a Platform>,
+    pub(crate) pull: PullPolicy,
 }
 
 /// Resolves the image of a new container, and pulls it where the request wants that.
@@ -41,7 +41,7 @@ pub(crate) fn for_container(
 }
 
 /// Resolves an image, and pulls it where the wish allows it.
-fn supplied(engine: &Engine, wish: Wish<'_>, supply: &Supply<'_>) -> Result<ImageForRun> {
+pub(crate) fn supplied(engine: &Engine, wish: Wish<'_>, supply: &Supply<'_>) -> Result<ImageForRun> {
     if wish.pull == PullPolicy::Always {
         fetch(wish, supply)?;
     }

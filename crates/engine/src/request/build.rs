@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::Resources;
+use super::{PullPolicy, Resources};
 
 /// Asks to make an image of a Dockerfile.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,6 +28,8 @@ pub struct BuildRequest {
     pub cache_to: Vec<CacheTarget>,
     /// Build twice without the cache, and fail where the second time gives something else.
     pub verify: bool,
+    /// Where images come from; `Never` for what is here alone.
+    pub pull: PullPolicy,
     /// Only look for what is not advisable.
     pub check: bool,
     pub network: BuildNetwork,
