@@ -75,8 +75,8 @@ fn images_that_share_layers_are_a_tree_with_what_each_costs() {
         "{tree}"
     );
     // What an image costs of its own is what is free without it.
-    let before = du(&engine);
     let usage = engine.run(&["system", "df", "-v"]).ok();
+    let before = du(&engine);
     let line = usage.stdout.lines().find(|line| line.starts_with("made") && line.contains(" 2 ")).unwrap();
     assert!(line.contains("kB"), "{line}");
     engine.run(&["rmi", "made:2"]).ok();
