@@ -12,6 +12,7 @@
 
 mod bundle;
 mod command;
+mod disk;
 pub mod dns;
 mod echo;
 mod engine;
@@ -28,6 +29,7 @@ mod terminal;
 
 pub use bundle::Bundles;
 pub use command::{Invocation, Running};
+pub use disk::{Cut, Disk};
 pub use dns::Upstream;
 pub use echo::{Echo, Transport, nobody_answers};
 pub use engine::{Engine, binary, counting};

@@ -21,6 +21,7 @@ mod load;
 mod logs;
 mod lost;
 mod network;
+mod power;
 mod programs;
 mod registry;
 mod restart;
