@@ -32,9 +32,10 @@ soak: ## The looped tests: starts, kills and races for a long time.
 	@CORACLE_SOAK=1; export CORACLE_SOAK; $(PREPARE) test; $(RELEASE); $(COUNTING); cargo xtask images; \
 	NEXTEST_PROFILE=soak run_tests --release
 
-fuzz: ## Every property test with many more cases.
+fuzz: ## Every property test with many more cases, then libFuzzer on every parser, a while each.
 	@$(PREPARE) test; $(RELEASE); $(COUNTING); cargo xtask images; \
-	PROPTEST_CASES=$${PROPTEST_CASES:-100000} NEXTEST_PROFILE=soak run_tests --release
+	PROPTEST_CASES=$${PROPTEST_CASES:-100000} NEXTEST_PROFILE=soak run_tests --release; \
+	run_fuzzers
 
 bench: ## Starts, output, many containers, networks and builds beside the floor, runc, crun, docker and buildah.
 	@$(PREPARE) build; $(RELEASE); cargo build --quiet --release --package xtask; \

@@ -104,6 +104,26 @@ run_tests() {
     return "$outcome"
 }
 
+# Lets libFuzzer look at each parser for FUZZ_SECONDS; what it finds goes to tests/fuzz/corpus by hand, with a name.
+run_fuzzers() {
+    cargo fuzz --version >/dev/null 2>&1 && rustup run nightly rustc --version >/dev/null 2>&1 || {
+        note "no libFuzzer: rustup toolchain install nightly; cargo install --locked cargo-fuzz"
+        return 0
+    }
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    work=$(mktemp -d)
+    found=0
+    for target in tests/fuzz/corpus/*; do
+        name=$(basename "$target")
+        mkdir "$work/$name" && cp "$target"/* "$work/$name"
+        FUZZ_TARGET=$name CARGO_BUILD_TARGET=$host cargo +nightly fuzz run --fuzz-dir tests/fuzz/libfuzzer --sanitizer none \
+            parsers "$work/$name" -- -artifact_prefix="$work/" \
+            -max_total_time="${FUZZ_SECONDS:-300}" -timeout=2 -rss_limit_mb=1024 -max_len=20000 || found=1
+    done
+    if [ "$found" = 0 ]; then rm -rf "$work"; else note "what was found lies in $work"; fi
+    return "$found"
+}
+
 # Lists the firewall tables of engines with a run root of their own, as tests have.
 list_tables() { nft list tables | grep ' coracle-' | sort | tr '\n' ' '; }
 

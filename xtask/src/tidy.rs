@@ -76,7 +76,8 @@ impl Workspace {
             .current_dir(root))?;
         let metadata: Value = serde_json::from_slice(&metadata).context("cannot read cargo's metadata")?;
         let mut packages = Vec::new();
-        let mut crate_roots = Vec::new();
+        // A workspace of its own, which cargo does not tell of here.
+        let mut crate_roots = vec!["tests/fuzz/libfuzzer/src/main.rs".to_owned()];
         for package in metadata["packages"].as_array().context("metadata without packages")? {
             packages.push(Package::from_metadata(package));
             for target in package["targets"].as_array().into_iter().flatten() {

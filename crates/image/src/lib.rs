@@ -33,6 +33,8 @@ mod content;
 mod difference;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod ids;
 mod import;

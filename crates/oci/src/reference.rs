@@ -149,9 +149,14 @@ impl Reference {
         if self.domain != DEFAULT_DOMAIN {
             return self.name();
         }
-        match self.path.strip_prefix(OFFICIAL_PREFIX) {
-            Some(name) if !name.contains('/') => name.to_owned(),
-            _ => self.path.clone(),
+        let short = match self.path.strip_prefix(OFFICIAL_PREFIX) {
+            Some(name) if !name.contains('/') => name,
+            _ => &self.path,
+        };
+        // `docker.io/example.com/box` without its domain is the name of somebody else's image.
+        match Self::parse(short) {
+            Ok(read) if read.domain == self.domain && read.path == self.path => short.to_owned(),
+            _ => self.name(),
         }
     }
 
@@ -297,6 +302,9 @@ mod tests {
             ("HOST/x", "HOST/x:latest", "HOST/x:latest"),
             ("x:UPPER.tag-1_", "docker.io/library/x:UPPER.tag-1_", "x:UPPER.tag-1_"),
             ("localhost", "docker.io/library/localhost:latest", "localhost:latest"),
+            // Short forms that would name another registry's image.
+            ("docker.io/quay.io/x", "docker.io/quay.io/x:latest", "docker.io/quay.io/x:latest"),
+            ("docker.io/localhost/x", "docker.io/localhost/x:latest", "docker.io/localhost/x:latest"),
         ];
         for (text, full, familiar) in table {
             let reference = Reference::parse_tagged(text).unwrap();

@@ -23,7 +23,7 @@ const FLOORS: &[(&str, &[&str], &[&str])] = &[
     ("face", &["cli", "api"], &["engine"]),
     ("binary", &["coracle"], &["face"]),
     // Not part of the product: they may look at everything, and nothing may look at them.
-    ("outside", &["xtask", "tests"], &["binary", "face", "engine", "room", "ground", "outside"]),
+    ("outside", &["xtask", "tests", "fuzz"], &["binary", "face", "engine", "room", "ground", "outside"]),
 ];
 
 /// Arrows that the floors do not give, each with its reason.
