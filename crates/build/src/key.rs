@@ -144,7 +144,7 @@ impl CopyStep {
                 // The name of a pattern does not matter, what it found does.
                 Content::Path(path) => builder.text("path").optional(path.pivot.as_deref()),
                 Content::Inline(file) => builder.text("inline").inline(file),
-                Content::Url(url) => builder.text("url").text(url),
+                Content::Url(url) => builder.text("url").text(url).flag(self.unpack_fetched),
             };
             builder.bytes(digest.as_bytes());
         }

@@ -9,6 +9,7 @@
 //! blob.rs          layers as a stream that resumes
 //! upload.rs        blobs to a registry: known there? mounted? sent in pieces
 //! listing.rs       tags and referrers
+//! download.rs      files at addresses, for builds
 //! login.rs         whether a credential is taken
 //! auth/            challenges, tokens
 //! credentials/     Docker's config.json and its helper programs
@@ -21,6 +22,7 @@
 mod auth;
 mod blob;
 pub mod credentials;
+mod download;
 mod error;
 mod http;
 mod listing;
@@ -32,6 +34,7 @@ mod upload;
 
 pub use blob::{BlobReader, Retry};
 pub use credentials::{Credential, Keychain};
+pub use download::{Download, Known, RemoteFile, download};
 pub use error::{Error, Result};
 pub use login::{Login, log_in};
 pub use manifest::{DOCUMENT_BYTES_MAX, Fetched, Selector};

@@ -89,7 +89,7 @@ fn results_go_where_they_are_asked_for() {
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     let site = Site::new();
-    site.file("Dockerfile", "FROM busybox\nADD https://example.org/x /x\n");
+    site.file("Dockerfile", "FROM busybox\nADD https://example.org/x.git /x\n");
     let context = site.context.to_str().unwrap();
     for (words, named) in [
         (vec!["build", "https://example.org/repo.git"], "contexts from git and http"),
@@ -98,7 +98,7 @@ fn what_is_not_there_yet_is_refused_by_name() {
         (vec!["build", "--cache-to", "type=inline", context], "type `inline`"),
         (vec!["build", "--cache-from", "user/app:cache", context], "type `registry`"),
         (vec!["build", "--platform", "linux/s390x", context], "linux/s390x"),
-        (vec!["build", context], "addresses are not supported yet"),
+        (vec!["build", context], "sources from git are not supported"),
     ] {
         let output = site.engine.run(&words);
         assert!(output.code != 0 && output.stderr.contains(named), "{words:?}: {}", output.stderr);

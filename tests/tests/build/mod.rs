@@ -5,6 +5,7 @@ mod contexts;
 mod copying;
 mod escapes;
 mod failing;
+mod fetching;
 mod keeping;
 mod language;
 mod progress;

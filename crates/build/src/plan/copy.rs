@@ -52,6 +52,7 @@ impl Evaluator {
             exclude: copy.exclude.iter().map(|word| word.text.clone()).collect(),
             unpack: copy.unpack.unwrap_or(copy.kind == CopyKind::Add),
             checksum,
+            unpack_fetched: copy.unpack == Some(true),
         };
         check_step(&step, copy, instruction.span).map_err(|fault| planner.dockerfile.fault(fault))?;
         Ok(Outcome { created_by: created_by(&step, &destination), action: StepAction::Copy(step) })

@@ -100,6 +100,8 @@ pub struct CopyStep {
     pub unpack: bool,
     /// What the file behind an address must be.
     pub checksum: Option<String>,
+    /// Archives that are fetched are unpacked where that was asked for.
+    pub unpack_fetched: bool,
 }
 
 /// One thing to copy.

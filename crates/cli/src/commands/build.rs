@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::registry::RegistryProxies;
 use engine::request::{
     BuildNetwork, BuildOutput, BuildRequest, CacheTarget, ContainerRequest, ContextSource, DockerfileSource,
     Platform, PullPolicy,
@@ -156,6 +157,7 @@ impl Arguments for Args {
             secrets: self.secret.into_iter().map(|secret| secret.read(caller)).collect::<Read<_>>()?,
             agents: self.ssh.into_iter().map(|agent| found_agent(agent, caller)).collect::<Read<_>>()?,
             contexts: named_contexts(self.build_context, caller)?,
+            proxies: proxies(caller),
             cache_from: self
                 .cache_from
                 .iter()
@@ -242,6 +244,15 @@ fn build_arguments(words: &[String], caller: &dyn Caller) -> std::collections::B
         None => caller.var(word).map(|value| (word.clone(), value)),
     };
     words.iter().filter_map(pair).collect()
+}
+
+/// Whom the caller goes through.
+fn proxies(caller: &dyn Caller) -> RegistryProxies {
+    let either = |lower: &str| {
+        let set = |name: &str| caller.var(name).filter(|value| !value.is_empty());
+        set(lower).or_else(|| set(&lower.to_ascii_uppercase()))
+    };
+    RegistryProxies { http: either("http_proxy"), https: either("https_proxy"), direct: either("no_proxy") }
 }
 
 fn cache_target(to: &CacheSpec, caller: &dyn Caller) -> Read<CacheTarget> {

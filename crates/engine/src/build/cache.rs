@@ -125,6 +125,7 @@ pub(crate) fn hidden(engine: &Engine) -> Result<BTreeSet<ImageId>> {
 pub fn list(engine: &Engine) -> Result<Vec<CacheRow>> {
     let mut rows: Vec<CacheRow> = Cache::open(engine)?.records()?.into_iter().map(row).collect();
     rows.extend(super::kept::list(engine)?);
+    rows.extend(super::fetched::list(engine)?);
     Ok(rows)
 }
 
@@ -152,9 +153,10 @@ pub fn prune(engine: &Engine, unused_for: Option<Duration>) -> Result<PrunedCach
         super::seen::forget_all(engine)?;
     }
     let before = now.saturating_sub(limit);
-    let mounts = super::kept::remove(engine, |row| row.last_used <= before)?;
-    pruned.bytes += mounts.iter().map(|row| row.size).sum::<u64>();
-    pruned.rows.extend(mounts);
+    let mut others = super::kept::remove(engine, |row| row.last_used <= before)?;
+    others.extend(super::fetched::forget(engine, |row| row.last_used <= before)?);
+    pruned.bytes += others.iter().map(|row| row.size).sum::<u64>();
+    pruned.rows.extend(others);
     Ok(pruned)
 }
 

@@ -8,7 +8,7 @@ use sys::Dir;
 
 use super::cache::Cache;
 use super::policy::BuildPolicy;
-use super::{cache, kept};
+use super::{cache, fetched, kept};
 use crate::error::Result;
 use crate::paths::Engine;
 
@@ -25,7 +25,7 @@ struct Entry {
 enum What {
     /// A step's image: its layers with their sizes, the lowest first.
     Step(Vec<(ChainId, u64)>),
-    /// What a mount has kept.
+    /// What a mount has kept, or the file of an address.
     Mount { bytes: u64 },
 }
 
@@ -45,7 +45,8 @@ pub(super) fn collect(engine: &Engine) -> Result<()> {
         return Ok(());
     }
     cache::forget(engine, |key| gone.contains(key))?;
-    kept::remove(engine, |row| gone.contains(&row.key)).map(drop)
+    kept::remove(engine, |row| gone.contains(&row.key))?;
+    fetched::forget(engine, |row| gone.contains(&row.key)).map(drop)
 }
 
 /// Returns what the cache has, and the layers of images that are not only the cache's.
@@ -60,7 +61,7 @@ fn look(engine: &Engine) -> Result<(Vec<Entry>, HashSet<ChainId>)> {
         let layers = image.layers.iter().map(|layer| (layer.chain_id, layer.size)).collect();
         entries.push(Entry { key, last_used: record.last_used, what: What::Step(layers) });
     }
-    for row in kept::list(engine)? {
+    for row in kept::list(engine)?.into_iter().chain(fetched::list(engine)?) {
         let what = What::Mount { bytes: row.size };
         entries.push(Entry { key: row.key, last_used: row.last_used, what });
     }

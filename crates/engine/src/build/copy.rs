@@ -13,7 +13,8 @@ use store::Durability;
 use sys::Dir;
 
 use super::context::is_archive;
-use super::gather::{self, Item};
+use super::fetched::{self, FetchedFile};
+use super::gather::{self, Found, Item};
 use super::origin::Tree;
 use super::place::Placer;
 use super::solve::{Solver, State};
@@ -35,7 +36,11 @@ impl Solver<'_> {
             }
             // All of it is in the instruction.
             Content::Inline(_) => Ok(KeyBuilder::new("inline").finish()),
-            Content::Url(url) => Err(not_fetched(url)),
+            // What it must be is known before it is fetched.
+            Content::Url(url) => match step.checksum.as_deref().and_then(|text| text.parse().ok()) {
+                Some(checksum) => Ok(checksum),
+                None => Ok(self.fetched(url, None)?.digest),
+            },
         };
         let digests = step.contents.iter().map(&mut digest).collect::<Result<_>>()?;
         Ok((digests, witness.finish()))
@@ -67,7 +72,12 @@ impl Solver<'_> {
             for content in &step.contents {
                 match content {
                     Content::Inline(file) => placer.inline(&file.name, &file.content, &step.destination)?,
-                    Content::Url(url) => return Err(not_fetched(url)),
+                    Content::Url(url) => {
+                        let (tree, item) = self.fetched_item(url, step)?;
+                        if !(step.unpack_fetched && unpack(&tree, &item, &placer, step)?) {
+                            placer.place(&tree, &item, &step.destination)?;
+                        }
+                    }
                     Content::Path(path) => {
                         for item in self.items(&tree, step, path, &exclude)? {
                             if !(step.unpack && unpack(&tree, &item, &placer, step)?) {
@@ -96,6 +106,36 @@ impl Solver<'_> {
         })
     }
 
+    /// Fetches an address once in a build.
+    fn fetched(&self, url: &str, checksum: Option<&Digest>) -> Result<FetchedFile> {
+        let mut fetched = self.fetched.lock().expect("no holder panics");
+        if let Some(file) = fetched.get(url).filter(|file| checksum.is_none_or(|sum| *sum == file.digest)) {
+            return Ok(file.clone());
+        }
+        let wanted = (url, checksum);
+        let file = fetched::fetch(self.engine, &self.request.proxies, wanted, self.stop.flag())?;
+        fetched.insert(url.to_owned(), file.clone());
+        Ok(file)
+    }
+
+    /// The file of an address as a thing that is copied.
+    fn fetched_item(&self, url: &str, step: &CopyStep) -> Result<(Tree, Item)> {
+        let checksum = step.checksum.as_deref().and_then(|text| text.parse().ok());
+        let file = self.fetched(url, checksum.as_ref())?;
+        let root = fetched::open(self.engine)?;
+        let stat = root.lstat(&file.path)?;
+        let found = vec![Found { relative: std::path::PathBuf::new(), path: file.path, stat }];
+        let tree = Tree {
+            root,
+            ignore: Matcher::default(),
+            owners: Owners::Replaced,
+            is_live: false,
+            seen: None,
+            stop: self.stop.flag().clone(),
+        };
+        Ok((tree, Item { name: Some(fetched::name_of(url).into()), found }))
+    }
+
     fn items(&self, tree: &Tree, step: &CopyStep, path: &SourcePath, exclude: &Matcher) -> Result<Vec<Item>> {
         gather::gather(tree, path, step.parents, exclude)
     }
@@ -119,11 +159,6 @@ impl Solver<'_> {
 fn exclude(step: &CopyStep) -> Result<Matcher> {
     Matcher::from_patterns(step.exclude.iter().map(|pattern| &**pattern))
         .map_err(|error| Error::invalid(error.to_string()))
-}
-
-fn not_fetched(url: &str) -> Error {
-    Error::unsupported(format!("cannot fetch `{url}`: addresses are not supported yet"))
-        .hint("download it beforehand, or in a `RUN` of another stage")
 }
 
 /// `user:group`, by name or number. As in every builder of Docker's, a number alone is user and group.

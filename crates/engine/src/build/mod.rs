@@ -4,6 +4,7 @@
 //!   ROOT/build/
 //!     history/ID.json, ID.log  what was built, and what that printed
 //!     cache/KEY.json       which image a step gave; its files are those of images
+//!     fetched/HASH...      files of addresses
 //!     digests/HASH         digests of the files of a context that was read before
 //!     caches/HASH/         what `--mount=type=cache` keeps
 //!     work/ID/             a build under way: an unpacked context, what is bound into steps; locked
@@ -17,6 +18,7 @@ mod collect;
 mod context;
 mod copy;
 mod exchange;
+mod fetched;
 mod finish;
 mod gather;
 pub mod history;

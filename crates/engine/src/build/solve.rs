@@ -16,6 +16,7 @@ use oci::image::{Config, History, ImageConfig, Platform};
 use super::cache::{Cache, CacheRecord};
 use super::context::Context;
 use super::exchange::Imports;
+use super::fetched::FetchedFile;
 use super::origin::Tree;
 use super::progress::{BuildEvent, Progress};
 use super::stop::{self, Stop};
@@ -50,6 +51,8 @@ pub(super) struct Solver<'a> {
     pub(super) images: Images,
     pub(super) cache: Cache,
     imports: Imports,
+    /// What this build has fetched.
+    pub(super) fetched: Mutex<BTreeMap<String, FetchedFile>>,
     stages: Mutex<Stages>,
     changed: Condvar,
     numbers: AtomicUsize,
@@ -93,6 +96,7 @@ impl<'a> Solver<'a> {
             images: crate::image::open(engine)?,
             cache: Cache::open(engine)?,
             imports: Imports::look(&request.cache_from, progress),
+            fetched: Mutex::default(),
             stages: Mutex::default(),
             changed: Condvar::new(),
             numbers: AtomicUsize::new(1 + steps_before),

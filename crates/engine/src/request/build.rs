@@ -23,6 +23,8 @@ pub struct BuildRequest {
     pub contexts: BTreeMap<String, NamedSource>,
     /// Run every step, whatever the cache has.
     pub no_cache: bool,
+    /// Whom addresses are fetched through.
+    pub proxies: registry::Proxies,
     /// Directories that steps may be taken from.
     pub cache_from: Vec<PathBuf>,
     pub cache_to: Vec<CacheTarget>,

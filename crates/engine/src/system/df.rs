@@ -114,7 +114,7 @@ impl BuildCache {
         let (images, others): (HashSet<ImageId>, HashSet<ImageId>) = (ids(hidden), ids(others));
         let image_bytes = forest.reclaimable(&others);
         let (mut kept, mut empty) = (0, 0);
-        for part in ["build/cache", "build/caches"] {
+        for part in ["build/cache", "build/caches", "build/fetched"] {
             let path = engine.root.join(part);
             kept += measure(&path)?;
             empty += match Dir::open(&path) {

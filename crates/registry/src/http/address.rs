@@ -1,6 +1,7 @@
 //! Where a request goes: addresses, and where an answer's `Location` leads. Pure.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ureq::http::Uri;
 
@@ -40,6 +41,21 @@ impl Address {
         self.is_plain() == other.is_plain() && host(self) == host(other) && port(self) == port(other)
     }
 
+    /// Whether it names this machine, or a neighbour by an address of the link alone (RFC 3927, RFC 4291): what cloud
+    /// providers tell a machine of its credentials is there.
+    pub(crate) fn is_near(&self) -> bool {
+        let host = self.0.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let name = host.trim_end_matches('.').to_ascii_lowercase();
+        match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => is_near_v4(address),
+            Ok(IpAddr::V6(address)) => {
+                let mapped = address.to_ipv4_mapped().is_some_and(is_near_v4);
+                mapped || address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local()
+            }
+            Err(_) => name == "localhost" || name.ends_with(".localhost"),
+        }
+    }
+
     /// Resolves what a `Location` header says (RFC 3986, section 5.2); `None` where it makes no sense.
     pub(crate) fn locate(&self, location: &str) -> Option<Self> {
         let scheme = self.0.scheme_str()?;
@@ -73,6 +89,10 @@ impl Address {
         };
         parse_address(&format!("{text}{joint}{name}={}", escaped(value)))
     }
+}
+
+fn is_near_v4(address: Ipv4Addr) -> bool {
+    address.is_loopback() || address.is_link_local() || address.octets()[0] == 0
 }
 
 /// Escapes a value of a query or a form.
@@ -125,6 +145,25 @@ mod tests {
             ["http://r.example/", "https://r.example:444/", "https://a.r.example/", "https://r.example.evil/"]
         {
             assert!(!base.same_origin(&at(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn near_is_this_machine_and_its_link() {
+        for text in [
+            "localhost",
+            "A.localhost.",
+            "127.9.9.9",
+            "169.254.169.254",
+            "0.0.0.0",
+            "[::1]",
+            "[fe80::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(parse_address(&format!("http://{text}:80/x")).unwrap().is_near(), "{text}");
+        }
+        for text in ["example.org", "10.0.0.1", "localhost.example.org", "[2001:db8::1]"] {
+            assert!(!parse_address(&format!("http://{text}/x")).unwrap().is_near(), "{text}");
         }
     }
 

@@ -6,6 +6,6 @@ mod pause;
 mod tls;
 mod transport;
 
-pub(crate) use address::{Address, escaped};
+pub(crate) use address::{Address, escaped, parse_address};
 pub(crate) use answer::Answer;
 pub(crate) use transport::{Payload, Request, Transport, address_of};

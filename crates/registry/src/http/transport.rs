@@ -67,6 +67,8 @@ impl<'a> Request<'a> {
 /// Connections to all hosts, kept open between requests.
 pub(crate) struct Transport {
     settings: Settings,
+    /// Whether plain HTTP is spoken to whoever is named by it.
+    any_http: bool,
     agents: Mutex<HashMap<String, Agent>>,
 }
 
@@ -78,7 +80,12 @@ impl std::fmt::Debug for Transport {
 
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, agents: Mutex::default() }
+        Self { settings, any_http: false, agents: Mutex::default() }
+    }
+
+    /// For addresses that somebody wrote down, and no registries.
+    pub(crate) fn for_addresses(settings: Settings) -> Self {
+        Self { any_http: true, ..Self::new(settings) }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -126,6 +133,9 @@ impl Transport {
             if next.is_plain() && !answer.address.is_plain() {
                 return Err(redirect(&answer, &next, "from HTTPS to plain HTTP"));
             }
+            if next.is_near() && !request.address.is_near() {
+                return Err(redirect(&answer, &next, "to an address of this machine or its link"));
+            }
             address = next;
         }
         Err(Error::Redirect {
@@ -137,7 +147,7 @@ impl Transport {
 
     /// Refuses plain HTTP to whom nobody has allowed it.
     fn check(&self, address: &Address) -> Result<()> {
-        if address.is_plain() && !self.settings.allows_http(address.authority()) {
+        if address.is_plain() && !self.any_http && !self.settings.allows_http(address.authority()) {
             let address = format!("https://{}", address.authority());
             return Err(Error::PlainHttp { address });
         }
