@@ -89,7 +89,7 @@ impl Images {
         self.sweep_staging()?;
         self.sweep_downloads()?;
         let resolved = resolve(repository, pull.reference, pull.platform)?;
-        if let Some(pulled) = self.have(pull.reference, &resolved)? {
+        if let Some(pulled) = self.have(pull, &resolved)? {
             return Ok(pulled);
         }
         let workspace = self.workspace("pull")?;
@@ -119,9 +119,14 @@ impl Images {
     }
 
     /// Gives the name to an image that is here as the registry has it, and tells whether it had it.
-    fn have(&self, reference: &Reference, resolved: &Resolved) -> Result<Option<Pulled>> {
+    fn have(&self, pull: &Pull<'_>, resolved: &Resolved) -> Result<Option<Pulled>> {
+        let reference = pull.reference;
         let _lease = self.lease()?;
         let Some(record) = self.whole_image(&resolved.image())? else { return Ok(None) };
+        if let Some(wanted) = pull.platform.filter(|wanted| !record.platform.satisfies(wanted)) {
+            let available = vec![record.platform.to_string()];
+            return Err(Error::Platform { wanted: wanted.to_string(), available });
+        }
         let index = resolved.index_digest();
         let known = index.is_none_or(|index| record.indexes.contains(&index));
         if record.manifest != resolved.manifest_digest() || !known {

@@ -54,6 +54,16 @@ fn of_several_platforms_this_one_is_taken_or_the_one_that_was_asked_for() {
     // What is here for another platform is not what `run` wants.
     let ours = format!("linux/{}", tests::architecture());
     engine.run(&["run", "--rm", "--platform", &ours, &name]).ok().prints(tests::architecture());
+    // A name that leads to one platform's image leads to no other's, whether it is here already or not.
+    let single = registry.name(&format!("both:{}", tests::architecture()));
+    let other = format!("linux/{OTHER}");
+    for words in
+        [&["pull", "--platform", &other, &single][..], &["run", "--rm", "--platform", &other, &single]]
+    {
+        let refused = engine.run(words);
+        assert!(refused.code != 0 && refused.stderr.contains(&other), "{refused}");
+        engine.run(&["pull", &single]).ok();
+    }
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn bar(bytes: u64, size: u64, width: usize) -> String {
 fn words(stage: Stage, way: Way) -> String {
     let text = match (stage, way) {
         (Stage::Wanted, Way::Here) => "Pulling fs layer",
-        (Stage::Wanted, Way::There) => "Pulling fs layer",
+        (Stage::Wanted, Way::There) => "Preparing",
         (Stage::Exists, Way::Here) => "Already exists",
         (Stage::Exists, Way::There) => "Layer already exists",
         (Stage::Waiting, _) => "Waiting",

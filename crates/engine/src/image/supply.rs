@@ -52,7 +52,7 @@ pub(crate) fn supplied(engine: &Engine, wish: Wish<'_>, supply: &Supply<'_>) -> 
             let Ok(reference) = Reference::parse_tagged(wish.image) else { return Err(error) };
             (supply.tell)(&format!("Unable to find image '{}' locally", reference.familiar()));
             fetch(wish, supply)?;
-            super::for_run(engine, wish.image)
+            super::for_run(engine, wish.image).and_then(|image| fitting(wish, image))
         }
         other => other,
     }
