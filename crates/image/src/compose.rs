@@ -16,6 +16,8 @@ use crate::{Error, Images, Result};
 pub struct Composition<'a> {
     /// The image whose layers it has; none for an image without files.
     pub layers_of: Option<ImageId>,
+    /// How many of them, the lowest first; all without a number.
+    pub depth: Option<usize>,
     /// Everything but the list of layers, which is filled in.
     pub config: ImageConfig,
     pub references: &'a [String],
@@ -27,7 +29,8 @@ impl Images {
         let references =
             composition.references.iter().map(|text| parse_tag(text)).collect::<Result<Vec<_>>>()?;
         let base = composition.layers_of.map(|id| self.image(&id)).transpose()?;
-        let layers = base.map(|base| base.layers).unwrap_or_default();
+        let mut layers = base.map(|base| base.layers).unwrap_or_default();
+        layers.truncate(composition.depth.unwrap_or(usize::MAX));
         let records = layers.iter().map(|layer| self.layer_of(layer)).collect::<Result<Vec<_>>>()?;
         let config = ImageConfig {
             rootfs: RootFs {

@@ -239,3 +239,37 @@ fn steps_go_to_another_machine_by_a_directory() {
     let fourth = Site::new();
     fourth.build("FROM busybox\nRUN true", &["--cache-from", &from]).ok();
 }
+
+/// An image in a registry is its own cache: what its steps were stands in its history.
+#[test]
+fn steps_go_to_another_machine_with_the_image() {
+    let registry = tests::Registry::plain();
+    let name = format!("{}/app", registry.host());
+    let text = "FROM busybox AS a\nRUN cat /proc/sys/kernel/random/uuid > /a\nFROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /b\n\
+                ENV X=1\nRUN true\nCOPY input /input\nCOPY --from=a /a /a";
+    let site = Site::new();
+    site.file("input", "x\n");
+    site.build(text, &["--tag", &name, "--cache-to", "type=inline"]).ok();
+    site.engine.run(&["push", &name]).ok();
+    let made = site.inside("cat /b /input");
+
+    let other = Site::new();
+    other.file("input", "x\n");
+    let built = other.build(text, &["--cache-from", &name]).ok();
+    // That of the other stage is no layer of the image, and gives another file; what copies it is done again.
+    assert_eq!(built.stderr.matches("CACHED").count(), 3, "{built}");
+    assert_eq!(other.inside("cat /b /input; env | grep ^X"), format!("{made}\nX=1"));
+    other.engine.audit();
+    other.file("input", "y\n");
+    let built = other.build(text, &["--cache-from", &format!("type=registry,ref={name}")]).ok();
+    assert_eq!(built.stderr.matches("CACHED").count(), 3, "{built}");
+
+    let third = Site::new();
+    third.file("input", "x\n");
+    let nothing = format!("{}/nothing", registry.host());
+    third
+        .build(text, &["--cache-from", &nothing, "--cache-from", "busybox"])
+        .ok()
+        .stderr_has("nothing is taken from the cache in")
+        .stderr_has("it tells no steps");
+}

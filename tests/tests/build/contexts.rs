@@ -95,8 +95,8 @@ fn what_is_not_there_yet_is_refused_by_name() {
         (vec!["build", "https://example.org/repo.git"], "contexts from git and http"),
         (vec!["build", "--push", context], "--push"),
         (vec!["build", "--sbom", "true", context], "--sbom"),
-        (vec!["build", "--cache-to", "type=inline", context], "type `inline`"),
-        (vec!["build", "--cache-from", "user/app:cache", context], "type `registry`"),
+        (vec!["build", "--cache-to", "type=registry,ref=x", context], "type `registry`"),
+        (vec!["build", "--cache-from", "type=gha", context], "type `gha`"),
         (vec!["build", "--platform", "linux/s390x", context], "linux/s390x"),
         (vec!["build", context], "sources from git are not supported"),
     ] {

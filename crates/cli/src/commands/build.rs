@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use engine::registry::RegistryProxies;
 use engine::request::{
-    BuildNetwork, BuildOutput, BuildRequest, CacheTarget, ContainerRequest, ContextSource, DockerfileSource,
-    Platform, PullPolicy,
+    BuildNetwork, BuildOutput, BuildRequest, CacheSource, CacheTarget, ContainerRequest, ContextSource,
+    DockerfileSource, Platform, PullPolicy,
 };
 
 use super::Command;
 use super::commit::epoch;
 use crate::caller::Caller;
 use crate::grammar::build::{self, NetworkName, OutputSpec, ProgressKind, SecretSpec, SshSpec};
-use crate::grammar::build_cache::CacheSpec;
+use crate::grammar::build_cache::{CacheFromSpec, CacheToSpec};
 use crate::grammar::{Invalid, Read, build_cache, host, key_value, platform, size};
 use crate::options::{Limits, Refusal, Refused, Table};
 use crate::parse::{Arguments, Words};
@@ -29,12 +29,12 @@ pub(crate) struct Args {
     /// Additional build contexts (e.g., name=path)
     #[arg(long, value_name = "NAME=SOURCE", value_parser = key_value::parse_pair)]
     build_context: Vec<(String, String)>,
-    /// External cache sources (e.g., "type=local,src=path/to/dir")
+    /// External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")
     #[arg(long, value_name = "SOURCE", value_parser = build_cache::parse_from)]
-    cache_from: Vec<CacheSpec>,
-    /// Cache export destinations (e.g., "type=local,dest=path/to/dir")
+    cache_from: Vec<CacheFromSpec>,
+    /// Cache export destinations (e.g., "type=inline", "type=local,dest=path/to/dir")
     #[arg(long, value_name = "DESTINATION", value_parser = build_cache::parse_to)]
-    cache_to: Vec<CacheSpec>,
+    cache_to: Vec<CacheToSpec>,
     /// Look for what is not advisable, and build nothing
     #[arg(long)]
     check: bool,
@@ -158,12 +158,10 @@ impl Arguments for Args {
             agents: self.ssh.into_iter().map(|agent| found_agent(agent, caller)).collect::<Read<_>>()?,
             contexts: named_contexts(self.build_context, caller)?,
             proxies: proxies(caller),
-            cache_from: self
-                .cache_from
-                .iter()
-                .map(|from| absolute(Path::new(&from.directory), caller))
-                .collect::<Read<_>>()?,
-            cache_to: self.cache_to.iter().map(|to| cache_target(to, caller)).collect::<Read<_>>()?,
+            cache_from: self.cache_from.iter().map(|from| cache_source(from, caller)).collect::<Read<_>>()?,
+            inline_cache: self.cache_to.contains(&CacheToSpec::Inline)
+                || self.build_arg.iter().any(|argument| argument == "BUILDKIT_INLINE_CACHE=1"),
+            cache_to: cache_targets(&self.cache_to, caller)?,
             no_cache: self.no_cache || self.verify,
             verify: self.verify,
             pull: if self.pull { PullPolicy::Always } else { PullPolicy::Missing },
@@ -255,9 +253,24 @@ fn proxies(caller: &dyn Caller) -> RegistryProxies {
     RegistryProxies { http: either("http_proxy"), https: either("https_proxy"), direct: either("no_proxy") }
 }
 
-fn cache_target(to: &CacheSpec, caller: &dyn Caller) -> Read<CacheTarget> {
-    let directory = absolute(Path::new(&to.directory), caller)?;
-    Ok(CacheTarget { directory, all_stages: to.all_stages })
+fn cache_source(from: &CacheFromSpec, caller: &dyn Caller) -> Read<CacheSource> {
+    Ok(match from {
+        CacheFromSpec::Directory(directory) => {
+            CacheSource::Directory(absolute(Path::new(directory), caller)?)
+        }
+        CacheFromSpec::Image(name) => CacheSource::Image(name.clone()),
+    })
+}
+
+fn cache_targets(to: &[CacheToSpec], caller: &dyn Caller) -> Read<Vec<CacheTarget>> {
+    let mut targets = Vec::new();
+    for to in to {
+        if let CacheToSpec::Directory { directory, all_stages } = to {
+            let directory = absolute(Path::new(directory), caller)?;
+            targets.push(CacheTarget { directory, all_stages: *all_stages });
+        }
+    }
+    Ok(targets)
 }
 
 fn found_agent(agent: SshSpec, caller: &dyn Caller) -> Read<(String, PathBuf)> {

@@ -66,7 +66,8 @@ fn compose(engine: &Engine, request: &BuildRequest, plan: &Plan, state: &State) 
         comment: String::new(),
         ..target.config.clone()
     };
-    let composition = Composition { layers_of: Some(state.image), config, references: &request.tags };
+    let composition =
+        Composition { layers_of: Some(state.image), depth: None, config, references: &request.tags };
     let id = crate::image::open(engine)?.compose(&composition).map_err(Error::from);
     let id = id.doing(|| "cannot keep the image".to_owned())?;
     for tag in &request.tags {

@@ -147,9 +147,11 @@ fn carry_out(
     if request.check {
         return Ok(Built::Checked(rendered.len()));
     }
+    let imports = exchange::Imports::look(engine, request, surroundings);
     let solve = |steps_before: usize| {
         let told = (surroundings.progress, surroundings.interrupt);
-        let solver = solve::Solver::new(engine, request, &plan, (&context, work), told, steps_before)?;
+        let solver =
+            solve::Solver::new(engine, request, &plan, (&context, work, &imports), told, steps_before)?;
         let state = solver.solve(&dockerfile.source)?;
         if let Some(seen) = &context.seen {
             seen.save()?;

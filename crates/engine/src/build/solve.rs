@@ -15,7 +15,7 @@ use oci::image::{Config, History, ImageConfig, Platform};
 
 use super::cache::{Cache, CacheRecord};
 use super::context::Context;
-use super::exchange::Imports;
+use super::exchange::{self, Imports};
 use super::fetched::FetchedFile;
 use super::origin::Tree;
 use super::progress::{BuildEvent, Progress};
@@ -50,7 +50,7 @@ pub(super) struct Solver<'a> {
     pub(super) interrupt: Option<std::os::fd::BorrowedFd<'a>>,
     pub(super) images: Images,
     pub(super) cache: Cache,
-    imports: Imports,
+    imports: &'a Imports,
     /// What this build has fetched.
     pub(super) fetched: Mutex<BTreeMap<String, FetchedFile>>,
     stages: Mutex<Stages>,
@@ -81,7 +81,7 @@ impl<'a> Solver<'a> {
         engine: &'a Engine,
         request: &'a BuildRequest,
         plan: &'a Plan,
-        (context, work): (&'a Context, &'a Work),
+        (context, work, imports): (&'a Context, &'a Work, &'a Imports),
         (progress, interrupt): (&'a dyn Progress, Option<std::os::fd::BorrowedFd<'a>>),
         steps_before: usize,
     ) -> Result<Self> {
@@ -95,7 +95,7 @@ impl<'a> Solver<'a> {
             interrupt,
             images: crate::image::open(engine)?,
             cache: Cache::open(engine)?,
-            imports: Imports::look(&request.cache_from, progress),
+            imports,
             fetched: Mutex::default(),
             stages: Mutex::default(),
             changed: Condvar::new(),
@@ -258,7 +258,8 @@ impl<'a> Solver<'a> {
         let platform = Platform::host();
         let config =
             ImageConfig { architecture: platform.architecture, os: platform.os, ..ImageConfig::default() };
-        let image = self.images.compose(&Composition { layers_of: None, config, references: &[] })?;
+        let image =
+            self.images.compose(&Composition { layers_of: None, depth: None, config, references: &[] })?;
         let record = CacheRecord {
             image,
             title: "FROM scratch".to_owned(),
@@ -280,6 +281,10 @@ impl<'a> Solver<'a> {
             created: self.epoch_text().or_else(|| state.created.clone()),
             created_by: step.history.created_by.clone(),
             empty_layer: !outcome.is_some_and(|outcome| outcome.has_layer),
+            comment: match outcome {
+                Some(outcome) if self.request.inline_cache => exchange::inline_comment(&outcome.key),
+                _ => String::new(),
+            },
             ..History::default()
         });
     }

@@ -25,9 +25,10 @@ pub struct BuildRequest {
     pub no_cache: bool,
     /// Whom addresses are fetched through.
     pub proxies: registry::Proxies,
-    /// Directories that steps may be taken from.
-    pub cache_from: Vec<PathBuf>,
+    pub cache_from: Vec<CacheSource>,
     pub cache_to: Vec<CacheTarget>,
+    /// Write the keys of steps into the history of the image, for others to take its layers.
+    pub inline_cache: bool,
     /// Build twice without the cache, and fail where the second time gives something else.
     pub verify: bool,
     /// Where images come from; `Never` for what is here alone.
@@ -79,6 +80,14 @@ pub enum DockerfileSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamedSource {
     Directory(PathBuf),
+    Image(String),
+}
+
+/// What steps may be taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheSource {
+    Directory(PathBuf),
+    /// An image that was built with its steps' keys inline; it is pulled.
     Image(String),
 }
 

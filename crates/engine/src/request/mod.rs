@@ -24,8 +24,8 @@ pub mod view;
 mod volume;
 
 pub use build::{
-    BuildNetwork, BuildOutput, BuildRequest, CacheTarget, ContextSource, DockerfileSource, NamedSource,
-    SecretRequest, SecretValue,
+    BuildNetwork, BuildOutput, BuildRequest, CacheSource, CacheTarget, ContextSource, DockerfileSource,
+    NamedSource, SecretRequest, SecretValue,
 };
 pub use container::{
     ContainerRequest, Entrypoint, EnvVar, HealthRequest, Isolation, LogDriver, LogOptions, Platform,
