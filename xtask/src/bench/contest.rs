@@ -287,6 +287,16 @@ pub(super) fn extract_busybox(dir: &Path) -> Result<()> {
     answer(tar).map(drop)
 }
 
+/// Makes the engine ready, and docker too unless it is left out, each with directories of its own below `base`.
+pub(super) fn contestants(options: &super::Options, base: &Path) -> Result<(Coracle, Option<Docker>)> {
+    let coracle = Coracle::prepare(base)?;
+    if options.no_peers {
+        return Ok((coracle, None));
+    }
+    install_peers()?;
+    Ok((coracle, Some(Docker::prepare(base)?)))
+}
+
 /// Installs the peers from Debian if one of them is not there.
 pub(super) fn install_peers() -> Result<()> {
     install(&[("docker", "docker.io"), ("dockerd", "docker.io"), ("runc", "runc"), ("crun", "crun")])

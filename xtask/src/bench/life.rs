@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Options;
-use super::contest::{Coracle, Docker, Engine, Engines, answer, complain, engines, install_peers, time};
+use super::contest::{Engine, Engines, answer, complain, contestants, engines, time};
 use super::race::{Race, gather};
 use super::report::Report;
 use super::sample::Sample;
@@ -26,14 +26,7 @@ const OBEDIENT: &[&str] = &["sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait
 pub(super) fn run(options: &Options) -> Result<String> {
     options.check(PARTS)?;
     let base = super::directory()?;
-    let coracle = Coracle::prepare(base.path())?;
-    let docker = match options.no_peers {
-        true => None,
-        false => {
-            install_peers()?;
-            Some(Docker::prepare(base.path())?)
-        }
-    };
+    let (coracle, docker) = contestants(options, base.path())?;
     let engines = engines(&coracle, docker.as_ref());
     let mut report = Report::new();
     for part in PARTS.iter().filter(|part| options.wants(part)) {

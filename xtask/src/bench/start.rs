@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::Options;
 use super::contest::{
-    Coracle, Docker, Engine, Runtime, answer, complain, extract_busybox, install_peers, time,
+    Coracle, Docker, Engine, Runtime, answer, complain, contestants, extract_busybox, time,
 };
 use super::floor::Client;
 use super::memory::{kernel_bytes, private_bytes};
@@ -25,14 +25,7 @@ const PARTS: &[&str] = &["start", "exec", "alive", "parallel", "program"];
 pub(super) fn run(options: &Options) -> Result<String> {
     options.check(PARTS)?;
     let base = super::directory()?;
-    let coracle = Coracle::prepare(base.path())?;
-    let docker = match options.no_peers {
-        true => None,
-        false => {
-            install_peers()?;
-            Some(Docker::prepare(base.path())?)
-        }
-    };
+    let (coracle, docker) = contestants(options, base.path())?;
     let mut report = Report::new();
     let wanted = |part: &str| options.wants(part);
     let progress = |part: &str| complain(&format!("measuring: {part}"));
