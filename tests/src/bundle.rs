@@ -85,6 +85,16 @@ impl Bundles {
         self.command(arguments).run()
     }
 
+    /// Runs a command of the runtime, by a caller that lacks a capability, as `sys_admin`.
+    #[track_caller]
+    #[must_use = "say what it should have answered: `.ok()` or `.fails_with(…)`"]
+    pub fn run_without(&self, capability: &str, arguments: &[&str]) -> Output {
+        let (root, binary) = (self.root(), binary());
+        let bounding = format!("--bounding-set=-{capability}");
+        let head = [&*bounding, binary.to_str().unwrap(), "runtime", "--root", root.to_str().unwrap()];
+        Invocation::new("setpriv", &[&head[..], arguments].concat()).run()
+    }
+
     /// Runs a command whose container keeps its streams: they are files, which [`Bundles::printed`] reads.
     #[track_caller]
     #[must_use = "say what it should have answered: `.ok()` or `.fails_with(…)`"]

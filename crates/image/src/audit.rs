@@ -7,6 +7,7 @@ use oci::reference::Reference;
 use store::{TEMPORARY_PREFIX, collect_temporaries};
 
 use crate::content::blob_path;
+use crate::root::Trash;
 use crate::snapshot::{Snapshots, layer_path};
 use crate::{Error, Images, Result};
 
@@ -55,15 +56,7 @@ impl Images {
         let trash = self.trash("collect")?;
         let _alone = self.alone()?;
         let audit = self.look()?;
-        for layer in &audit.layers {
-            self.discard(&layer_path(layer), &trash)?;
-        }
-        for blob in &audit.blobs {
-            self.discard(&blob_path(blob), &trash)?;
-        }
-        for workspace in &audit.workspaces {
-            self.root.remove_tree(Path::new("staging").join(workspace))?;
-        }
+        self.discard_found(&audit, &trash)?;
         for download in &audit.downloads {
             self.remove_download(download)?;
         }
@@ -84,16 +77,7 @@ impl Images {
         let trash = self.trash("collect")?;
         {
             let _alone = self.alone()?;
-            let audit = self.look()?;
-            for layer in &audit.layers {
-                self.discard(&layer_path(layer), &trash)?;
-            }
-            for blob in &audit.blobs {
-                self.discard(&blob_path(blob), &trash)?;
-            }
-            for workspace in &audit.workspaces {
-                self.discard(&Path::new("staging").join(workspace), &trash)?;
-            }
+            self.discard_found(&self.look()?, &trash)?;
         }
         // What is fetched now stays; the rest begins anew.
         let mut bytes = trash.size()?;
@@ -103,6 +87,20 @@ impl Images {
             }
         }
         Ok(bytes)
+    }
+
+    /// Moves layers, blobs and workspaces that nobody needs out of sight.
+    fn discard_found(&self, audit: &Audit, trash: &Trash) -> Result<()> {
+        for layer in &audit.layers {
+            self.discard(&layer_path(layer), trash)?;
+        }
+        for blob in &audit.blobs {
+            self.discard(&blob_path(blob), trash)?;
+        }
+        for workspace in &audit.workspaces {
+            self.discard(&Path::new("staging").join(workspace), trash)?;
+        }
+        Ok(())
     }
 
     /// Removes workspaces whose process is gone, where that needs no waiting: whoever is about to fill the disk

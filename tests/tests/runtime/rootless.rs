@@ -63,19 +63,9 @@ fn root_of_a_user_namespace_makes_containers_with_the_host_s_devices() {
 fn who_may_not_mount_is_told_so() {
     let bundles = Bundles::new();
     let bundle = bundles.bundle("denied", &["true"], |_| ());
-    let (binary, root) = (tests::Engine::new().binary().to_owned(), bundles.root());
-    let words = [
-        "--bounding-set=-sys_admin",
-        binary.to_str().unwrap(),
-        "runtime",
-        "--root",
-        root.to_str().unwrap(),
-        "run",
-        "-b",
-        bundle.to_str().unwrap(),
-        &bundles.id("denied"),
-    ];
-    tests::Invocation::new("setpriv", &words).run().fails_with(1).error_names(&["CAP_SYS_ADMIN"]);
+    let denied =
+        bundles.run_without("sys_admin", &["run", "-b", bundle.to_str().unwrap(), &bundles.id("denied")]);
+    denied.fails_with(1).error_names(&["CAP_SYS_ADMIN"]);
     bundles.assert_empty();
 }
 

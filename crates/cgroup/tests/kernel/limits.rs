@@ -61,13 +61,9 @@ fn other_memory_limits_are_read_back() {
     assert!(file("memory.oom_control").starts_with("oom_kill_disable 1"));
 }
 
-#[test]
-fn processor_limits_are_read_back() {
-    let Some(parent) = Parent::of_v1() else { return };
-    let group = parent.group("web");
-    let set = |cpu: Cpu| group.apply(&Resources { cpu: Some(cpu), ..Resources::default() });
-    let file = |name| read("cpu", &group, name);
-    let cpu = Cpu {
+/// Something of all that can be said of processors at once.
+pub(crate) fn processors() -> Cpu {
+    Cpu {
         shares: Some(512),
         quota: Some(150_000),
         period: Some(50_000),
@@ -75,8 +71,16 @@ fn processor_limits_are_read_back() {
         cpus: Some("0".to_owned()),
         mems: Some("0".to_owned()),
         ..Cpu::default()
-    };
-    assert_eq!(set(cpu).unwrap(), []);
+    }
+}
+
+#[test]
+fn processor_limits_are_read_back() {
+    let Some(parent) = Parent::of_v1() else { return };
+    let group = parent.group("web");
+    let set = |cpu: Cpu| group.apply(&Resources { cpu: Some(cpu), ..Resources::default() });
+    let file = |name| read("cpu", &group, name);
+    assert_eq!(set(processors()).unwrap(), []);
     assert_eq!(file("cpu.shares"), "512");
     assert_eq!(
         (file("cpu.cfs_quota_us"), file("cpu.cfs_period_us")),

@@ -8,7 +8,7 @@ use oci::runtime::{
 };
 use rustix::process::Signal;
 
-use crate::limits::{MIB, memory, some_disk};
+use crate::limits::{MIB, memory, processors, some_disk};
 use crate::{Parent, Script, eventually, read};
 
 fn told(warnings: &[Warning]) -> Vec<&str> {
@@ -50,16 +50,7 @@ fn processor_limits_are_read_back() {
     let group = parent.group("web");
     let set = |cpu: Cpu| group.apply(&Resources { cpu: Some(cpu), ..Resources::default() });
     let file = |name| read("cpu", &group, name);
-    let cpu = Cpu {
-        shares: Some(512),
-        quota: Some(150_000),
-        period: Some(50_000),
-        burst: Some(20_000),
-        cpus: Some("0".to_owned()),
-        mems: Some("0".to_owned()),
-        ..Cpu::default()
-    };
-    assert_eq!(set(cpu).unwrap(), []);
+    assert_eq!(set(processors()).unwrap(), []);
     assert_eq!((file("cpu.weight"), file("cpu.max")), ("59".to_owned(), "150000 50000".to_owned()));
     assert_eq!(file("cpu.max.burst"), "20000");
     assert_eq!((file("cpuset.cpus.effective"), file("cpuset.mems")), ("0".to_owned(), "0".to_owned()));
