@@ -84,7 +84,7 @@ pub(crate) struct Args {
         help = "Image identifier (format: \"[registry/]repository[:tag]\")"
     )]
     tag: Vec<String>,
-    /// SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")
+    /// SSH agent socket to expose to the build (format: "default|ID" or "ID=SOCKET")
     #[arg(long, value_name = "AGENT", value_parser = build::parse_ssh)]
     ssh: Vec<SshSpec>,
     /// Set the target build stage to build

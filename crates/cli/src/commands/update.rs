@@ -50,7 +50,7 @@ pub(crate) struct Args {
     /// Tune container pids limit (set -1 for unlimited)
     #[arg(long, value_name = "NUMBER", value_parser = number::parse_pids)]
     pids_limit: Option<Limit>,
-    /// Restart policy to apply when a container exits (no|always|unless-stopped|on-failure[:TRIES])
+    /// Restart policy to apply when a container exits: no, on-failure or on-failure:TRIES, always, unless-stopped
     #[arg(long, value_name = "POLICY", value_parser = restart::parse)]
     restart: Option<RestartPolicy>,
     #[command(flatten)]
