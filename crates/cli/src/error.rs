@@ -51,11 +51,22 @@ impl Failure {
 
     /// Returns the lines for standard error.
     pub fn render(&self) -> String {
+        let text = for_terminal(&self.text);
         match &self.hint {
-            Some(hint) => format!("error: {}\nhint: {hint}\n", self.text),
-            None => format!("error: {}\n", self.text),
+            Some(hint) => format!("error: {text}\nhint: {}\n", for_terminal(hint)),
+            None => format!("error: {text}\n"),
         }
     }
+}
+
+/// Escapes what would mean something to a terminal: names in a text may be a stranger's. Lines and tabs stay, which
+/// excerpts have.
+fn for_terminal(text: &str) -> String {
+    let line = |line: &str| {
+        let parts: Vec<_> = line.split('\t').map(sys::one_line).collect();
+        parts.join("\t")
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Why parsing ends without a command.
@@ -79,4 +90,11 @@ impl fmt::Display for Exit {
             Self::Fail(failure) => f.write_str(&failure.render()),
         }
     }
+}
+
+#[cfg(test)]
+#[test]
+fn an_error_says_nothing_to_the_terminal() {
+    let failure = Failure::new(1, "bad name `\u{1b}]0;title\u{7}x`\n  |\tCOPY a\n");
+    assert_eq!(failure.render(), "error: bad name `\\u{1b}]0;title\\u{7}x`\n  |\tCOPY a\n\n");
 }

@@ -4,6 +4,7 @@ use oci::class::Class;
 use oci::digest::{Digest, InvalidDigest};
 use oci::image::InvalidDocument;
 use oci::reference::InvalidReference;
+use sys::one_line;
 
 pub use crate::tar::TarError;
 
@@ -40,16 +41,16 @@ pub enum Error {
         source: InvalidDocument,
     },
     /// The bytes are not those that were promised.
-    #[error("{what} has digest {found}, expected {expected}")]
+    #[error("{} has digest {found}, expected {expected}", one_line(what))]
     DigestMismatch { what: String, expected: Digest, found: Digest },
     #[error("{what} has {found} bytes, expected {expected}")]
     SizeMismatch { what: String, expected: u64, found: u64 },
     #[error(transparent)]
     Tar(#[from] TarError),
     /// An entry of a layer cannot be made.
-    #[error("layer entry `{path}`: {reason}")]
+    #[error("layer entry `{}`: {reason}", one_line(path))]
     Entry { path: String, reason: &'static str },
-    #[error("cannot extract layer entry `{path}`")]
+    #[error("cannot extract layer entry `{}`", one_line(path))]
     Extract {
         path: String,
         #[source]
@@ -57,8 +58,9 @@ pub enum Error {
     },
     /// The kernel does not let us make device nodes.
     #[error(
-        "layer holds device node `{path}`, which this process may not create: CAP_MKNOD in the initial user \
-         namespace is needed"
+        "layer holds device node `{}`, which this process may not create: CAP_MKNOD in the initial user \
+         namespace is needed",
+        one_line(path)
     )]
     Device {
         path: String,
@@ -66,11 +68,11 @@ pub enum Error {
         source: sys::Error,
     },
     /// The archive as a whole is not what was expected.
-    #[error("invalid image archive: {0}")]
+    #[error("invalid image archive: {}", one_line(.0))]
     Archive(String),
     #[error("{0} compression is not supported: use gzip, zstd or none")]
     Compression(&'static str),
-    #[error("no image for platform {wanted}; there is {}", .available.join(", "))]
+    #[error("no image for platform {wanted}; there is {}", one_line(&.available.join(", ")))]
     Platform { wanted: String, available: Vec<String> },
     #[error("image has {0} layers, the kernel's overlay takes at most {max}", max = crate::LAYERS_MAX)]
     TooManyLayers(usize),
@@ -88,13 +90,13 @@ pub enum Error {
     SnapshotNotFound(String),
     #[error("layer {0} is missing from the store: load or import the image again")]
     LayerMissing(String),
-    #[error("cannot read {what}")]
+    #[error("cannot read {}", one_line(what))]
     Read {
         what: String,
         #[source]
         source: std::io::Error,
     },
-    #[error("cannot write {what}")]
+    #[error("cannot write {}", one_line(what))]
     Write {
         what: String,
         #[source]
@@ -104,7 +106,7 @@ pub enum Error {
     #[error(transparent)]
     Registry(#[from] registry::Error),
     /// It can be fetched, but it is no image.
-    #[error("{name} is no image: {reason}")]
+    #[error("{name} is no image: {}", one_line(reason))]
     NoImage { name: String, reason: String },
     #[error(transparent)]
     Store(#[from] store::Error),

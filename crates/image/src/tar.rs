@@ -20,6 +20,7 @@ use std::io::BufRead;
 use header::{BLOCK, Block};
 use pax::Pax;
 pub(crate) use sparse::Sparse;
+use sys::one_line;
 pub(crate) use write::TarWriter;
 
 /// Limit of one extension header (long name or PAX records): Go's reader has the same.
@@ -79,7 +80,7 @@ pub struct TarError {
 }
 
 fn describe(path: &Option<String>) -> String {
-    path.as_ref().map(|path| format!(", entry `{path}`")).unwrap_or_default()
+    path.as_ref().map(|path| format!(", entry `{}`", one_line(path))).unwrap_or_default()
 }
 
 /// What is wrong with it.
@@ -101,15 +102,15 @@ pub(crate) enum Fault {
     Dangling,
     #[error("malformed PAX record")]
     Pax,
-    #[error("PAX record `{0}` cannot be used in a global header")]
+    #[error("PAX record `{}` cannot be used in a global header", one_line(.0))]
     Global(String),
     #[error("sizes contradict each other")]
     Size,
     #[error("sparse map is malformed")]
     Sparse,
-    #[error("sparse format {0} is not supported")]
+    #[error("sparse format {} is not supported", one_line(.0))]
     SparseVersion(String),
-    #[error("entry type `{0}` is not supported")]
+    #[error("entry type `{}` is not supported", .0.escape_default())]
     Type(char),
     #[error("name is empty or holds a NUL byte")]
     Name,

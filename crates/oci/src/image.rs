@@ -173,11 +173,11 @@ pub enum InvalidDocument {
     Ambiguous,
     #[error("document has neither `layers` nor `manifests`")]
     Neither,
-    #[error("media type `{0}` contradicts the content")]
+    #[error("media type `{}` contradicts the content", .0.escape_debug())]
     MediaType(String),
     #[error("schema version {0} is not supported (only 2)")]
     SchemaVersion(u64),
-    #[error("`rootfs.type` is `{0}`, expected `layers`")]
+    #[error("`rootfs.type` is `{}`, expected `layers`", .0.escape_debug())]
     RootFs(String),
     #[error("invalid platform `{0}`: expected os/arch[/variant]")]
     Platform(String),

@@ -22,4 +22,4 @@ pub mod signals;
 pub mod terminal;
 
 pub use dir::Dir;
-pub use error::{Context, Error, Result};
+pub use error::{Context, Error, Result, one_line};

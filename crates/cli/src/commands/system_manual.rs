@@ -48,9 +48,9 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 #[test]
 fn pages_are_written_where_man_looks_for_them() {
-    let directory = tempfile::tempdir().unwrap();
-    let section = write(&directory.path().join("a/b")).unwrap();
-    let page = sys::fs::read_to_string(section.join("coracle-network-create.1")).unwrap();
+    let directory = tempfile::tempdir().expect("a directory");
+    let section = write(&directory.path().join("a/b")).expect("pages are written");
+    let page = sys::fs::read_to_string(section.join("coracle-network-create.1")).expect("one is there");
     assert!(page.contains(".TH"), "{page}");
     let failure = write(&section.join("coracle.1")).unwrap_err().to_string();
     assert!(failure.contains("coracle.1/man1`: not a directory"), "{failure}");

@@ -1,4 +1,5 @@
-//! Columns as Go's tabwriter sets them for Docker: at least ten wide, three blanks apart.
+//! Columns as Go's tabwriter sets them for Docker: at least ten wide, three blanks apart. What would break a row or speak to
+//! the terminal is escaped: names and commands come from images and containers.
 
 const MIN_WIDTH: usize = 10;
 const PADDING: usize = 3;
@@ -15,7 +16,9 @@ pub(crate) fn wide_table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 fn columns_of(width_min: usize, head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
-    let lines: Vec<&Vec<String>> = std::iter::once(&head).chain(rows).collect();
+    let shown = |row: &Vec<String>| row.iter().map(|cell| sys::one_line(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(shown).collect();
+    let lines: Vec<&Vec<String>> = std::iter::once(&head).chain(&rows).collect();
     let widths = widths(width_min, &lines);
     let mut text = String::new();
     for (line, widths) in lines.into_iter().zip(widths) {
@@ -56,6 +59,7 @@ fn columns() {
         "REPOSITORY   TAG       SIZE\nbusybox      ä         \n"
     );
     assert_eq!(table(&["A"], &[]), "A\n");
+    assert_eq!(table(&["A"], &[vec!["a\u{1b}[2J\nb".to_owned()]]), "A\na\\u{1b}[2J\\nb\n");
     let cells = |line: &str| line.split('|').map(str::to_owned).collect::<Vec<_>>();
     let rows = ["a|b|c", "a long word alone", "a|b"].map(cells);
     assert_eq!(

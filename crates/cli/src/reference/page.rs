@@ -105,8 +105,8 @@ fn the_page_of_commands_is_up_to_date() {
     if std::env::var_os("CORACLE_WRITE_DOCS").is_some() {
         std::fs::File::create(path)
             .and_then(|mut file| std::io::Write::write_all(&mut file, page().as_bytes()))
-            .unwrap();
+            .expect("the page can be written");
     }
-    let committed = sys::fs::read_to_string(path).unwrap();
+    let committed = sys::fs::read_to_string(path).expect("there is a page");
     assert!(committed == page(), "docs/commands.md is out of date: run `cargo xtask docs`");
 }
