@@ -80,20 +80,21 @@ pub(crate) fn label_files(
         }
     }
     for placed in record.placed() {
-        let Some((path, relabel)) = to_label(engine, &placed)? else { continue };
+        let Some((top, relabel)) = to_label(engine, &placed)? else { continue };
         let label = if relabel == Relabel::Shared { &shared } else { &label };
-        selinux::relabel_tree(&path, label)
+        let path = top.label().to_owned();
+        selinux::relabel_tree(top, label)
             .doing(|| format!("cannot label `{}` for the container", path.display()))?;
     }
     Ok(())
 }
 
-/// What of the host gets a label for a mount, and which.
-fn to_label(engine: &Engine, placed: &Placed) -> Result<Option<(PathBuf, Relabel)>> {
+/// What of the host gets a label for a mount, pinned and checked, and which.
+fn to_label(engine: &Engine, placed: &Placed) -> Result<Option<(Dir, Relabel)>> {
     let Some(relabel) = relabel_of(placed) else { return Ok(None) };
-    let Some(path) = source(engine, placed)? else { return Ok(None) };
-    selinux::check_source(&path)?;
-    Ok(Some((path, relabel)))
+    let Some(top) = source(engine, placed)? else { return Ok(None) };
+    selinux::check_source(top.label())?;
+    Ok(Some((top, relabel)))
 }
 
 /// Volumes are for all containers unless asked otherwise, as with Docker.
@@ -105,8 +106,9 @@ fn relabel_of(placed: &Placed) -> Option<Relabel> {
     }
 }
 
-/// Returns what of the host is mounted, without links.
-fn source(engine: &Engine, placed: &Placed) -> Result<Option<PathBuf>> {
+/// Returns what of the host is mounted, a file too, under the name that it has without links: who checks the name and
+/// labels the file may rely on both being the same, whatever is put in its place.
+fn source(engine: &Engine, placed: &Placed) -> Result<Option<Dir>> {
     let path = match placed {
         Placed::Bind(bind) => bind.source.clone(),
         Placed::Volume(volume) => {
@@ -124,5 +126,5 @@ fn source(engine: &Engine, placed: &Placed) -> Result<Option<PathBuf>> {
         .on_path("resolve", &path)?;
     let name = String::from_utf8(name.into_bytes())
         .map_err(|_| Error::invalid(format!("the path of `{}` is not UTF-8", path.display())))?;
-    Ok(Some(PathBuf::from(name)))
+    Ok(Some(Dir::from_fd(fd, PathBuf::from(name))))
 }

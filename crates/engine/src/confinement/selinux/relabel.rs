@@ -72,19 +72,14 @@ pub(crate) fn relabel_file(directory: &Dir, name: &Path, label: &str) -> Result<
     set(directory, name, label)
 }
 
-/// Labels a tree of the host, its top last. Each file is looked at each time, as with Docker: what a container has
+/// Labels a tree of the host, or a file, its top last. Each file is looked at each time, as with Docker: what a container has
 /// made in a shared tree may bear its own level.
-pub(crate) fn relabel_tree(path: &Path, label: &str) -> Result<()> {
-    let stat = rustix::fs::stat(path).map_err(|errno| {
-        Error::from(sys::Error::new(format!("cannot look at `{}`", path.display()), errno))
-    })?;
-    if !FileType::from_raw_mode(stat.st_mode).is_dir() {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-        return set(&Dir::open(parent)?, Path::new(name), label);
-    }
+pub(crate) fn relabel_tree(top: Dir, label: &str) -> Result<()> {
     // Strict: a running container may put a link where a directory was.
-    let top = Dir::open(path)?.strict();
-    relabel_below(&top, label, 0)?;
+    let top = top.strict();
+    if FileType::from_raw_mode(top.stat_self()?.st_mode).is_dir() {
+        relabel_below(&top, label, 0)?;
+    }
     if text_of(top.getxattr_self(OsStr::new(ATTRIBUTE))?).as_deref() == Some(label) {
         return Ok(());
     }

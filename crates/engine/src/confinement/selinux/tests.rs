@@ -135,6 +135,40 @@ fn what_the_host_needs_is_not_relabelled() {
     }
 }
 
+/// Whoever may write beside a tree may put another in its place once its name was looked at.
+#[test]
+fn what_was_checked_is_labelled_and_not_what_is_put_in_its_place() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name);
+    for tree in ["tree", "host"] {
+        sys::fs::create_dir_all(path(tree).join("below")).unwrap();
+        std::fs::File::create(path(tree).join("below/file")).unwrap();
+    }
+    std::os::unix::fs::symlink(path("host"), path("tree/link")).unwrap();
+    let pinned = sys::Dir::open(path("tree")).unwrap();
+    std::fs::rename(path("tree"), path("moved")).unwrap();
+    std::os::unix::fs::symlink(path("host"), path("tree")).unwrap();
+    relabel_tree(pinned, "u:r:t:s0").unwrap();
+    let label = |name: &str| {
+        let mut buffer = [0u8; 64];
+        let length = rustix::fs::lgetxattr(path(name), "security.selinux", &mut buffer[..]).ok()?;
+        Some(String::from_utf8_lossy(&buffer[..length]).trim_end_matches('\0').to_owned())
+    };
+    for mine in ["moved", "moved/below", "moved/below/file", "moved/link"] {
+        assert_eq!(label(mine).as_deref(), Some("u:r:t:s0"), "{mine}");
+    }
+    for other in ["host", "host/below", "host/below/file"] {
+        assert_ne!(label(other).as_deref(), Some("u:r:t:s0"), "{other}");
+    }
+    let file = rustix::fs::open(
+        path("host/below/file"),
+        rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    );
+    relabel_tree(sys::Dir::from_fd(file.unwrap(), path("host/below/file")), "u:r:f:s0").unwrap();
+    assert_eq!(label("host/below/file").as_deref(), Some("u:r:f:s0"));
+}
+
 #[test]
 fn shared_files_have_a_level_without_categories() {
     let shared = |label: &str| shared_label(label).unwrap();
