@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -17,6 +18,8 @@ use crate::error::{Error, Result};
 
 /// As long a message as OpenSSH's agent takes.
 const MESSAGE_BYTES_MAX: usize = 256 << 10;
+/// As many clients as a step has at a time: each is a thread of the builder.
+const CLIENTS_MAX: usize = 64;
 const FAILURE: u8 = 5;
 const REQUEST_IDENTITIES: u8 = 11;
 const SIGN_REQUEST: u8 = 13;
@@ -74,6 +77,7 @@ impl Drop for Agent {
 }
 
 fn accept(listener: &UnixListener, end: &OwnedFd, theirs: &Path) {
+    let clients = Arc::new(());
     loop {
         let mut fds = [
             PollFd::from_borrowed_fd(listener.as_fd(), PollFlags::IN),
@@ -86,9 +90,17 @@ fn accept(listener: &UnixListener, end: &OwnedFd, theirs: &Path) {
             Ok(_) => {}
         }
         let Ok((client, _)) = listener.accept() else { continue };
+        // One more is turned away: its connection is closed.
+        if Arc::strong_count(&clients) > CLIENTS_MAX {
+            continue;
+        }
         let Ok(agent) = UnixStream::connect(theirs) else { continue };
+        let counted = Arc::clone(&clients);
         // It ends with the step, whose processes hold the other end.
-        std::thread::spawn(move || drop(pass_on(client, agent)));
+        std::thread::spawn(move || {
+            let _ = pass_on(client, agent);
+            drop(counted);
+        });
     }
 }
 
@@ -159,6 +171,42 @@ mod tests {
         drop(client);
         assert!(passing.join().expect("it ends").is_ok());
         assert_eq!(answering.join().expect("it ends"), [REQUEST_IDENTITIES, SIGN_REQUEST]);
+    }
+
+    #[test]
+    fn of_too_many_clients_the_last_are_turned_away() {
+        use std::io::Read;
+        let directory = tempfile::tempdir().expect("it can be made");
+        let agent =
+            std::os::unix::net::UnixListener::bind(directory.path().join("theirs")).expect("it can be bound");
+        let ours = directory.path().join("ours");
+        sys::fs::create_dir_all(&ours).expect("it can be made");
+        let served =
+            super::Agent::serve(&directory.path().join("theirs"), &ours, (0o600, 0, 0)).expect("it serves");
+        let answering = std::thread::spawn(move || {
+            // The first looks whether it is there.
+            let mut held: Vec<_> =
+                (0..=super::CLIENTS_MAX).map(|_| agent.accept().expect("one comes").0).collect();
+            for client in held.iter_mut().skip(1) {
+                if message(client).is_ok_and(|asked| asked.is_some()) {
+                    send(client, &[12, 0, 0, 0, 0]).expect("it listens");
+                }
+            }
+            held
+        });
+        let mut clients: Vec<_> = (0..super::CLIENTS_MAX)
+            .map(|_| UnixStream::connect(served.socket()).expect("it listens"))
+            .collect();
+        for client in &mut clients {
+            send(client, &[REQUEST_IDENTITIES]).expect("it listens");
+        }
+        let held = answering.join().expect("it ends");
+        for client in &mut clients {
+            assert!(message(client).expect("it answers").is_some());
+        }
+        let mut late = UnixStream::connect(served.socket()).expect("it listens");
+        assert_eq!(late.read(&mut [0]).expect("it is closed"), 0);
+        drop((clients, held, served));
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) fn export(engine: &Engine, to: &CacheTarget, trace: &[Traced], target
             output.commit()?;
         }
         let directory = Dir::open(&to.directory)?;
-        Ok(write_record(&directory, STEPS, &Steps { steps }, Durability::Volatile)?)
+        Ok(write_record(&directory, STEPS, &Steps { steps }, Durability::Synced)?)
     };
     export().doing(|| format!("cannot write the build cache to `{}`", to.directory.display()))
 }

@@ -228,6 +228,8 @@ fn receive_half(
     if let Some(length) = length.filter(|length| *length != bytes) {
         return Err(Error::invalid(format!("it broke off: {bytes} of {length} bytes have come")));
     }
+    // Before it has its name: after a power cut the record would vouch for a file that is empty.
+    target.sync_data().map_err(failed)?;
     // What is on disk is what counts.
     let digest = content::digest_of(directory.open_regular(half)?).map_err(failed)?;
     // As BuildKit: one that has no time is of 1970.

@@ -49,12 +49,12 @@ pub struct Labels {
 
 /// Whether a policy is in force, or would be but for permissive mode.
 pub(crate) fn is_enabled() -> bool {
-    let mounted = statfs(SELINUXFS).is_ok_and(|stat| stat.f_type == MAGIC);
+    let is_mounted = || statfs(SELINUXFS).is_ok_and(|stat| stat.f_type == MAGIC);
     // Where a container shows it, it is read-only: there it is none of ours.
-    let writable =
-        rustix::fs::statvfs(SELINUXFS).is_ok_and(|stat| !stat.f_flag.contains(StatVfsMountFlags::RDONLY));
+    let is_writable =
+        || rustix::fs::statvfs(SELINUXFS).is_ok_and(|stat| !stat.f_flag.contains(StatVfsMountFlags::RDONLY));
     // Before a policy is loaded every process has this label.
-    mounted && writable && own_label().is_some_and(|label| label != "kernel")
+    is_mounted() && is_writable() && own_label().is_some_and(|label| label != "kernel")
 }
 
 fn own_label() -> Option<String> {
